@@ -1,0 +1,120 @@
+"""Judges a streamed answer piece by piece: what to hold, when to commit, whether it was whole.
+
+The commit point is the first content that a user can see (text, tool call, refusal, audio). What
+comes before it is held, so that a failure there can still be hidden by another provider. After it
+a stream that breaks is said to be broken: no finish reason is ever made up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from sidecar.core.events import Usage
+from sidecar.core.outcome import Outcome
+
+HELD_BYTES = 1024**2  # a longer preamble (reasoning) goes out: memory is bounded, the secret is not
+NO_CHOICES: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What one event of a stream means, whatever format it came in.
+
+    `starts` are the indexes of the choices that it gives content to, `ends` of those it finishes.
+    `failure` is set where the event says that the answer failed, with `message` to go with it.
+    """
+
+    starts: frozenset[int] = NO_CHOICES
+    ends: frozenset[int] = NO_CHOICES
+    reasoning: bool = False
+    filtered: bool = False
+    done: bool = False
+    garbled: bool = False
+    usage: Usage | None = None
+    failure: Outcome | None = None
+    message: str = ""
+
+
+class Move(Enum):
+    """What to do with an event."""
+
+    HOLD = auto()
+    RELAY = auto()
+    DROP = auto()
+    END = auto()  # the answer is whole; nothing more is expected
+
+
+class AnswerFailed(Exception):
+    """The provider's answer is none, or broke off. Before the commit nobody needs to know."""
+
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
+
+
+@dataclass(slots=True)
+class Judge:
+    """The state of one streamed answer. `filter_fails` makes a refusal by policy a failure."""
+
+    filter_fails: bool = False
+    committed: bool = False
+    progressed: bool = False
+    usage: Usage | None = None
+    _held_bytes: int = 0
+    _finished: bool = False
+    _filtered: bool = False
+    _skipped: bool = False
+    _open: set[int] = field(default_factory=set)
+
+    def judge(self, piece: Piece, size: int) -> Move:
+        """Say what to do with an event of `size` bytes. Raises `AnswerFailed`."""
+        if piece.done:
+            return self.end()
+        if piece.failure is not None:
+            raise AnswerFailed(piece.failure, piece.message)
+        if piece.garbled:
+            return self._skip_garbled()
+        self._note(piece)
+        if self.committed or self._commits(piece, size):
+            self.committed = True
+            return Move.RELAY
+        return Move.HOLD
+
+    def end(self) -> Move:
+        """The stream is over. Raises `AnswerFailed` unless every choice begun was finished."""
+        if not self.whole:
+            raise AnswerFailed(
+                Outcome.STREAM_TRUNCATED,
+                "the provider ended the stream before the answer was finished",
+            )
+        if self._filtered and self.filter_fails and not self.committed:
+            raise AnswerFailed(
+                Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
+            )
+        return Move.END
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer would be whole if the stream ended here."""
+        return self._finished and not self._open
+
+    def _note(self, piece: Piece) -> None:
+        self._open |= piece.starts
+        self._open -= piece.ends
+        self._finished = self._finished or bool(piece.ends)
+        self._filtered = self._filtered or piece.filtered
+        self.progressed = self.progressed or piece.reasoning or bool(piece.starts)
+        self.usage = piece.usage or self.usage
+
+    def _commits(self, piece: Piece, size: int) -> bool:
+        self._held_bytes += size
+        return bool(piece.starts) or self._held_bytes > HELD_BYTES
+
+    def _skip_garbled(self) -> Move:
+        """One garbled event among good ones is skipped; what follows shows whether it mattered."""
+        if not self.committed or self._skipped:
+            raise AnswerFailed(Outcome.PROTOCOL, "the provider sent events that are not JSON")
+        self._skipped = True
+        return Move.DROP

@@ -1,0 +1,193 @@
+"""Facts worth reporting: proxy and fleet report them, `observe` makes something of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
+
+
+class State(StrEnum):
+    """The states of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Cause(StrEnum):
+    """Why a breaker moved."""
+
+    FAILURES = "failures"
+    RATIO = "ratio"
+    SLOW = "slow"
+    OPEN_TIMEOUT = "open_timeout"
+    PROBES_SUCCEEDED = "probes_succeeded"
+    PROBE_FAILED = "probe_failed"
+    PROBES_LOST = "probes_lost"
+    HOLD = "hold"
+    RELEASE = "release"
+    RESET = "reset"
+    MERGE = "merge"
+
+
+class Origin(StrEnum):
+    """Who moved a breaker: this pod, another pod, or an operator."""
+
+    SELF = "self"
+    FLEET = "fleet"
+    OPERATOR = "operator"
+
+
+class ProbeVerdict(StrEnum):
+    """What became of a probe."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    INCONCLUSIVE = "inconclusive"
+    VOID = "void"
+    LOST = "lost"
+
+
+class Stage(StrEnum):
+    """Whether the application had seen content when a stream broke."""
+
+    BEFORE_CONTENT = "before_content"
+    AFTER_CONTENT = "after_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a provider says it counted. `input` includes `cached_input`."""
+
+    input: int
+    output: int
+    cached_input: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestStarted:
+    """A request for a route was accepted; exactly one `RequestEnded` follows."""
+
+    route: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptStarted:
+    """A provider is being asked; exactly one `AttemptEnded` follows."""
+
+    request_id: str
+    provider: str
+    model: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptEnded:
+    """One try at one provider is over. `status` is 0 where there was no answer.
+
+    `usage` is `None` where the provider sent none; it matters only for outcome `ok`.
+    `counts_tokens` says whether this kind of answer carries usage at all.
+    """
+
+    request_id: str
+    route: str
+    provider: str
+    model: str
+    outcome: Outcome
+    status: int
+    duration_s: float
+    ttft_s: float | None = None
+    usage: Usage | None = None
+    counts_tokens: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Skipped:
+    """A provider of the chain was passed over."""
+
+    request_id: str
+    route: str
+    provider: str
+    reason: SkipReason
+
+
+@dataclass(slots=True, kw_only=True)
+class FailedOver:
+    """After a failed attempt the next provider is asked."""
+
+    request_id: str
+    route: str
+    from_provider: str
+    to_provider: str
+    reason: Outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamInterrupted:
+    """A streamed answer broke off."""
+
+    provider: str
+    stage: Stage
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestEnded:
+    """A request is over. Label values only: `route` is empty where none was found.
+
+    `attempts` is the text of the `x-sidecar-attempts` header. `lost_s` is the time spent on tries
+    before the one that answered (0 where the first did). `overhead_s` is the time not spent
+    waiting for a provider.
+    """
+
+    request_id: str
+    route: str
+    endpoint: Endpoint
+    stream: bool
+    outcome: RequestOutcome
+    code: int
+    provider: str = ""
+    model: str = ""
+    attempts: str = ""
+    duration_s: float = 0.0
+    ttft_s: float | None = None
+    overhead_s: float = 0.0
+    lost_s: float = 0.0
+    usage: Usage | None = None
+    trace_id: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class BreakerMoved:
+    """A breaker changed its state. `until_unix_s`: the earliest half-open of an open one, or 0."""
+
+    breaker: str
+    from_state: State
+    to_state: State
+    cause: Cause
+    epoch: int
+    origin: Origin
+    until_unix_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class ProbeEnded:
+    """A probe was settled, or its lease ran out."""
+
+    breaker: str
+    verdict: ProbeVerdict
+
+
+Event = (
+    RequestStarted
+    | AttemptStarted
+    | AttemptEnded
+    | Skipped
+    | FailedOver
+    | StreamInterrupted
+    | RequestEnded
+    | BreakerMoved
+    | ProbeEnded
+)
+Report = Callable[[Event], None]

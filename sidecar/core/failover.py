@@ -1,0 +1,124 @@
+"""The course of one call along its chain: which provider to try next, until when, and when to stop.
+
+The chain is walked once, under one deadline. A provider set aside for the operator's fault is
+asked after all the others, because an answer is worth more than a clean conscience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.permit import Refusal
+from sidecar.core.settings import ContentFilter, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Ask `entry` now. Without content by `until_s` (monotonic) the next one gets its turn.
+
+    `last_resort` asks even a provider that is set aside.
+    """
+
+    entry: Entry
+    until_s: float
+    last_resort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nobody is left to ask, or no time. `deadline` says which."""
+
+    deadline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What one attempt failed with. `wait_s` is how long the provider asked us to stay away."""
+
+    outcome: Outcome
+    status: int = 0
+    message: str = ""
+    code: str | None = None
+    param: str | None = None
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One entry of the walk so far: an attempt that failed, or a provider passed over."""
+
+    entry: Entry
+    seconds: float = 0.0
+    failure: Failure | None = None
+    refusal: Refusal | None = None
+
+    def __str__(self) -> str:
+        """The form of the header `x-sidecar-attempts`."""
+        name = self.entry.provider.name
+        if self.failure:
+            return f"{name};{self.failure.outcome};{self.failure.status};{self.seconds:.2f}"
+        return f"{name};skipped;{self.refusal.reason if self.refusal else ''};0"
+
+
+@dataclass(slots=True, kw_only=True)
+class Failover:
+    """The walk of one call along `chain` until `deadline_s` (monotonic).
+
+    After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
+    """
+
+    chain: Sequence[Entry]
+    deadline_s: float
+    content_filter: ContentFilter = ContentFilter.RETURN
+    steps: list[Step] = field(default_factory=list)
+    _place: int = 0
+    _over: bool = False
+    _parked: list[Entry] = field(default_factory=list)
+    _window: int | None = None  # tokens: smaller ones have already proved too small
+
+    def next(self, now: float) -> Try | GiveUp:
+        """Where the call goes now. `now` is monotonic."""
+        if now >= self.deadline_s:
+            return GiveUp(deadline=True)
+        if self._over:
+            return GiveUp(deadline=False)
+        while self._place < len(self.chain):
+            entry = self.chain[self._place]
+            self._place += 1
+            if self._fits(entry):
+                return Try(entry, self._until(now, self.chain[self._place :]))
+            self.steps.append(Step(entry=entry, refusal=Refusal(SkipReason.CONTEXT)))
+        if self._parked:
+            return Try(self._parked.pop(0), self._until(now, self._parked), last_resort=True)
+        return GiveUp(deadline=False)
+
+    def refused(self, entry: Entry, refusal: Refusal) -> None:
+        """`entry` was passed over."""
+        self.steps.append(Step(entry=entry, refusal=refusal))
+        if refusal.reason is SkipReason.PARKED:
+            self._parked.append(entry)
+
+    def failed(self, entry: Entry, failure: Failure, seconds: float) -> None:
+        """An attempt at `entry` failed after `seconds`."""
+        self.steps.append(Step(entry=entry, failure=failure, seconds=seconds))
+        if failure.outcome is Outcome.CONTEXT_LENGTH and entry.context is not None:
+            self._window = max(entry.context, self._window or 0)
+        if failure.outcome is Outcome.CONTENT_FILTER:
+            self._over = self.content_filter is ContentFilter.RETURN
+
+    @property
+    def last_failure(self) -> Step | None:
+        """The latest attempt that failed."""
+        return next((step for step in reversed(self.steps) if step.failure), None)
+
+    def _fits(self, entry: Entry) -> bool:
+        return self._window is None or entry.context is None or entry.context > self._window
+
+    def _until(self, now: float, later: Sequence[Entry]) -> float:
+        """When the next provider must get its turn: each one left keeps a fair share."""
+        left_s = self.deadline_s - now
+        share_s = left_s / (len(later) + 1)
+        kept_s = sum(min(entry.timeouts.first_token_s, share_s) for entry in later)
+        return self.deadline_s - kept_s

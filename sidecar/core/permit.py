@@ -1,0 +1,62 @@
+"""Leave to make one attempt: what the proxy asks of the breakers, and nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.settings import Entry
+
+
+@dataclass(slots=True, kw_only=True)
+class Permit:
+    """Leave for one attempt at `entry`, settled exactly once.
+
+    `epoch` is that of the breaker when it was given; `token` names the lease of a probe and is
+    empty in the closed state; `granted_s` is monotonic, and so is `deadline_s`: a probe must end
+    by then (infinite otherwise).
+    """
+
+    entry: Entry
+    epoch: int
+    granted_s: float
+    token: str = ""
+    deadline_s: float = float("inf")
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No leave: why, and in how many seconds asking again may help (`None`: nobody knows)."""
+
+    reason: SkipReason
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What an attempt came to, as its breaker needs to know it.
+
+    `status` is 0 where the provider gave no answer; `wait_s` is how long it asked us to stay away,
+    `None` where it said nothing.
+    """
+
+    outcome: Outcome
+    status: int = 0
+    wait_s: float | None = None
+
+
+class Breakers(Protocol):
+    """One breaker in front of each provider. Neither call waits, nor touches the network."""
+
+    def admit(self, entry: Entry, *, last_resort: bool = False) -> Permit | Refusal:
+        """Ask for leave to make one attempt at `entry` now.
+
+        `last_resort` gives it even where the provider is parked: nobody else is left to ask.
+        """
+        ...
+
+    def settle(self, permit: Permit, ending: Ending) -> None:
+        """Hand back `permit` with what became of it. A second call for it is ignored."""
+        ...

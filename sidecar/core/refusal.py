@@ -1,0 +1,121 @@
+"""What the application hears when no provider answered: the most useful truth there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from sidecar.core.failover import Failure, GiveUp, Step
+from sidecar.core.outcome import CALLERS_FAULT, COOLING, Outcome, SkipReason
+
+OPEN_REASONS = frozenset((SkipReason.OPEN, SkipReason.HALF_OPEN, SkipReason.HELD))
+CALLERS_STATUS = {Outcome.CONTENT_FILTER: 400, Outcome.CONTEXT_LENGTH: 400}
+UNAVAILABLE = "service_unavailable_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An error answer in the making. `retry_after_s` is whole seconds, at least 1, or `None`."""
+
+    status: int
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    retry_after_s: int | None = None
+
+
+def refuse(steps: Sequence[Step], end: GiveUp) -> Refused:
+    """Choose the answer for a walk that ended without one."""
+    failures = [step.failure for step in steps if step.failure]
+    reasons = [step.refusal.reason for step in steps if step.refusal]
+    if end.deadline:
+        return deadline_exceeded(steps)
+    if failures and all(failure.outcome in CALLERS_FAULT for failure in failures):
+        return callers_fault(failures[0])
+    if all_cooling(failures, reasons):
+        return cooling(steps)
+    if reasons and not failures and OPEN_REASONS.intersection(reasons):
+        return all_open(steps)
+    return exhausted(steps)
+
+
+def all_cooling(failures: Sequence[Failure], reasons: Sequence[SkipReason]) -> bool:
+    return all(failure.outcome in COOLING for failure in failures) and all(
+        reason is SkipReason.COOLDOWN for reason in reasons
+    )
+
+
+def deadline_exceeded(steps: Sequence[Step]) -> Refused:
+    return Refused(
+        status=504,
+        type="timeout_error",
+        code="deadline_exceeded",
+        message=f"The deadline passed before a provider answered. {told(steps)}",
+    )
+
+
+def callers_fault(failure: Failure) -> Refused:
+    """The first provider's own words: the next one would have said the same."""
+    fallback = CALLERS_STATUS.get(failure.outcome, 400)
+    return Refused(
+        status=failure.status if 400 <= failure.status < 500 else fallback,
+        type="invalid_request_error",
+        code=failure.code or failure.outcome,
+        message=failure.message or "The provider rejected the request.",
+        param=failure.param,
+    )
+
+
+def cooling(steps: Sequence[Step]) -> Refused:
+    return Refused(
+        status=429,
+        type="rate_limit_error",
+        code="rate_limit_exceeded",
+        message=f"Every provider is rate limited. {told(steps)}",
+        retry_after_s=soonest_s(steps),
+    )
+
+
+def all_open(steps: Sequence[Step]) -> Refused:
+    open_steps = [step for step in steps if step.refusal and step.refusal.reason in OPEN_REASONS]
+    return Refused(
+        status=503,
+        type=UNAVAILABLE,
+        code="all_providers_open",
+        message=f"Every provider's circuit breaker is open. {told(steps)}",
+        retry_after_s=soonest_s(open_steps),
+    )
+
+
+def exhausted(steps: Sequence[Step]) -> Refused:
+    return Refused(
+        status=503,
+        type=UNAVAILABLE,
+        code="all_providers_failed",
+        message=f"Every provider failed. {told(steps)}",
+    )
+
+
+def told(steps: Sequence[Step]) -> str:
+    """One sentence of what became of each provider, in closed vocabulary only."""
+    words = [f"{step.entry.provider.name}: {became(step)}" for step in steps]
+    return f"Tried in order: {', '.join(words)}." if words else "Nobody was asked."
+
+
+def became(step: Step) -> str:
+    if step.failure:
+        return step.failure.outcome
+    return f"skipped ({step.refusal.reason})" if step.refusal else ""
+
+
+def soonest_s(steps: Sequence[Step]) -> int:
+    """Whole seconds, at least 1, until the first of `steps` may answer again."""
+    waits = [wait for step in steps if (wait := wait_s(step)) is not None]
+    return max(1, ceil(min(waits, default=1.0)))
+
+
+def wait_s(step: Step) -> float | None:
+    source = step.failure.wait_s if step.failure else None
+    return step.refusal.retry_in_s if step.refusal else source

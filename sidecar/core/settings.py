@@ -1,0 +1,236 @@
+"""The whole configuration as frozen values: what the file and the environment come to.
+
+A field's name is its key in YAML less the unit: `open_timeout_s` is `open_timeout: 60s` there.
+`Seconds` and `Bytes` mark the fields whose YAML form is a string with a unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+
+class Unit(StrEnum):
+    """What a number counts; in YAML such a number is a string with its unit."""
+
+    SECONDS = "duration"
+    BYTES = "size"
+
+
+Seconds = Annotated[float, Unit.SECONDS]
+Bytes = Annotated[int, Unit.BYTES]
+
+
+class Secret:
+    """A string that shows itself only to those who ask by name: never in a repr, log or error."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the wire only."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class Scope(StrEnum):
+    """What one breaker stands in front of."""
+
+    PROVIDER = "provider"
+    MODEL = "model"
+
+
+class ContentFilter(StrEnum):
+    """What a refusal by a provider's content policy does."""
+
+    RETURN = "return"
+    FAIL_OVER = "fail_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a listener binds. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How loud the log is, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBackoff:
+    """How the open time grows with failed half-open rounds."""
+
+    multiplier: float = 1.0
+    max_s: Seconds = 600.0
+
+    def __post_init__(self) -> None:
+        require(self.multiplier >= 1, "multiplier", "must be at least 1", self.multiplier)
+        require(self.max_s > 0, "max", "must be positive", self.max_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy:
+    """When a breaker opens, for how long, and what closes it again."""
+
+    failure_threshold: int = 3
+    failure_window_s: Seconds = 60.0
+    failure_ratio: float = 0.5
+    min_requests: int = 10
+    ratio_window_s: Seconds = 30.0
+    success_threshold: int = 2
+    half_open_probes: int = 2
+    open_timeout_s: Seconds = 60.0
+    open_backoff: OpenBackoff = field(default_factory=OpenBackoff)
+    scope: Scope = Scope.PROVIDER
+
+    def __post_init__(self) -> None:
+        for name in ("failure_threshold", "min_requests", "success_threshold", "half_open_probes"):
+            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
+        for name in ("failure_window", "ratio_window", "open_timeout"):
+            value = getattr(self, f"{name}_s")
+            require(value > 0, name, "must be positive", value)
+        require(
+            0 < self.failure_ratio <= 1, "failure_ratio", "must be in (0, 1]", self.failure_ratio
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """The clocks of one attempt, and `total_s` of the whole chain."""
+
+    connect_s: Seconds = 5.0
+    first_token_s: Seconds = 12.0
+    first_token_reasoning_s: Seconds = 60.0
+    answer_s: Seconds = 120.0
+    idle_s: Seconds = 30.0
+    total_s: Seconds = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_token", "first_token_reasoning", "answer", "idle", "total"):
+            value = getattr(self, f"{name}_s")
+            require(value > 0, name, "must be positive", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one call and the whole process may hold."""
+
+    request_body_bytes: Bytes = 32 * 1024**2
+    response_body_bytes: Bytes = 64 * 1024**2
+    in_flight: int = 1000
+    headers_bytes: Bytes = 32 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("request_body_bytes", "response_body_bytes", "in_flight", "headers_bytes"):
+            require(getattr(self, name) > 0, name.removesuffix("_bytes"), "must be positive", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider, its preset and overrides already merged in.
+
+    `base_url` has no trailing slash and includes the `/v1` part. `headers` are added to every
+    request to it. `proxy` is the URL of an HTTP proxy, `ca_file` a PEM file.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    api_key: Secret | None = None
+    headers: tuple[tuple[str, Secret], ...] = ()
+    proxy: Secret | None = None
+    ca_file: str | None = None
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One place in a chain: a provider, the model it is asked for, and the clocks in force.
+
+    `model` is `None` where the application's own model name goes on unchanged. `context` is the
+    window in tokens, `None` where nobody said.
+    """
+
+    provider: Provider
+    model: str | None = None
+    context: int | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def model_label(self) -> str:
+        """The model as a label value: what the configuration says, never what a request says."""
+        return self.model or "*"
+
+    @property
+    def breaker_name(self) -> str:
+        """Which breaker stands in front of this entry."""
+        if self.provider.breaker.scope is Scope.MODEL:
+            return f"{self.provider.name}/{self.model_label}"
+        return self.provider.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which models go to which chain. `total_s` is the deadline of the whole chain."""
+
+    models: tuple[str, ...]
+    chain: tuple[Entry, ...]
+    content_filter: ContentFilter = ContentFilter.RETURN
+    total_s: Seconds = 300.0
+
+    @property
+    def name(self) -> str:
+        """The route as a label value."""
+        return ",".join(self.models)
+
+    def serves(self, model: str) -> bool:
+        """Whether one of the patterns (shell globs, case-sensitive) matches."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the process was told."""
+
+    routes: tuple[Route, ...]
+    providers: tuple[Provider, ...]
+    listen: Address = Address(host="127.0.0.1", port=8787)
+    admin: Address = Address(host="0.0.0.0", port=9464)  # noqa: S104  read-only for the network
+    log: LogSettings = field(default_factory=LogSettings)
+    limits: Limits = field(default_factory=Limits)
+    drain_timeout_s: Seconds = 25.0
+    admin_token: Secret | None = None
+    store: str = "memory"
+
+    def route_for(self, model: str) -> Route | None:
+        """The first route whose patterns match `model`."""
+        return next((route for route in self.routes if route.serves(model)), None)
+
+
+def require(holds: bool, name: str, rule: str, value: object) -> None:  # noqa: FBT001
+    """Raise the `ValueError` of a setting that breaks its rule, naming it and its value."""
+    if not holds:
+        raise ValueError(f"{name}: {rule}, got {value}")

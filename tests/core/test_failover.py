@@ -1,0 +1,171 @@
+"""The walk of a call along its chain."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.core.failover import Failover, Failure, GiveUp, Step, Try
+from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.permit import Refusal
+from sidecar.core.settings import ContentFilter, Entry
+from tests.core.chains import entry
+
+A, B, C = entry("a"), entry("b"), entry("c")
+
+
+def walk(*chain: Entry, deadline_s: float = 300.0) -> Failover:
+    return Failover(chain=chain, deadline_s=deadline_s)
+
+
+def asked(failover: Failover, now: float = 0.0) -> str:
+    """The name of the provider asked next, or the word for the end."""
+    step = failover.next(now)
+    if isinstance(step, GiveUp):
+        return "deadline" if step.deadline else "over"
+    return step.entry.provider.name
+
+
+def fail(failover: Failover, at: Entry, outcome: Outcome) -> None:
+    failover.failed(at, Failure(outcome=outcome), 0.1)
+
+
+def test_each_provider_is_asked_once_in_order():
+    failover = walk(A, B)
+
+    assert asked(failover) == "a"
+    fail(failover, A, Outcome.SERVER_ERROR)
+    assert asked(failover) == "b"
+    fail(failover, B, Outcome.SERVER_ERROR)
+    assert asked(failover) == "over"
+
+
+def test_nobody_is_asked_after_the_deadline():
+    failover = walk(A, B, deadline_s=10.0)
+
+    assert asked(failover, 9.9) == "a"
+    assert asked(failover, 10.0) == "deadline"
+
+
+def test_a_refusal_by_content_policy_ends_the_walk():
+    failover = walk(A, B)
+    asked(failover)
+
+    fail(failover, A, Outcome.CONTENT_FILTER)
+
+    assert asked(failover) == "over"
+
+
+def test_a_refusal_by_content_policy_goes_on_where_the_route_says_so():
+    failover = Failover(chain=(A, B), deadline_s=9.0, content_filter=ContentFilter.FAIL_OVER)
+    asked(failover)
+
+    fail(failover, A, Outcome.CONTENT_FILTER)
+
+    assert asked(failover) == "b"
+
+
+@pytest.mark.parametrize(
+    ("window", "served_by"),
+    [(4096, "c"), (8192, "c"), (16384, "b"), (None, "b")],
+    ids=["smaller", "the same", "larger", "unknown"],
+)
+def test_a_context_that_was_too_long_goes_to_a_larger_window(window: int | None, served_by: str):
+    small = entry("a", context=8192)
+    failover = walk(small, entry("b", context=window), C)
+    asked(failover)
+
+    fail(failover, small, Outcome.CONTEXT_LENGTH)
+
+    assert asked(failover) == served_by
+
+
+def test_an_entry_with_too_small_a_window_is_a_skip():
+    small = entry("a", context=8192)
+    failover = walk(small, entry("b", context=8192))
+    asked(failover)
+    fail(failover, small, Outcome.CONTEXT_LENGTH)
+
+    assert asked(failover) == "over"
+    assert str(failover.steps[-1]) == "b;skipped;context;0"
+
+
+def test_a_parked_provider_is_asked_after_all_the_others():
+    failover = walk(A, B)
+    asked(failover)
+    failover.refused(A, Refusal(SkipReason.PARKED))
+    assert asked(failover) == "b"
+    fail(failover, B, Outcome.SERVER_ERROR)
+
+    last = failover.next(0.0)
+
+    assert isinstance(last, Try)
+    assert last.entry is A
+    assert last.last_resort
+    fail(failover, A, Outcome.AUTH)
+    assert asked(failover) == "over"
+
+
+def test_an_open_provider_is_not_asked_again():
+    failover = walk(A)
+    asked(failover)
+
+    failover.refused(A, Refusal(SkipReason.OPEN, 3.0))
+
+    assert asked(failover) == "over"
+
+
+def test_each_provider_left_keeps_its_share_of_a_short_deadline():
+    step = walk(A, B, C, deadline_s=9.0).next(0.0)
+
+    assert isinstance(step, Try)
+    assert step.until_s == pytest.approx(3.0)
+
+
+def test_the_last_provider_has_all_the_time_that_is_left():
+    step = walk(A, deadline_s=9.0).next(2.0)
+
+    assert isinstance(step, Try)
+    assert step.until_s == 9.0
+
+
+def test_a_long_deadline_leaves_each_provider_left_its_first_token_clock():
+    step = walk(A, B, deadline_s=300.0).next(0.0)
+
+    assert isinstance(step, Try)
+    assert step.until_s == pytest.approx(288.0)
+
+
+@given(
+    firsts=st.lists(st.floats(0.1, 600), min_size=1, max_size=8),
+    total_s=st.floats(0.1, 600),
+    now=st.floats(0, 600),
+)
+def test_a_try_never_ends_before_it_begins_nor_after_the_deadline(
+    firsts: list[float], total_s: float, now: float
+):
+    chain = [entry(str(place), first_token_s=one) for place, one in enumerate(firsts)]
+    step = walk(*chain, deadline_s=total_s).next(now)
+
+    if now >= total_s:
+        assert step == GiveUp(deadline=True)
+    else:
+        assert isinstance(step, Try)
+        assert now < step.until_s <= total_s
+
+
+def test_steps_read_like_the_attempts_header():
+    refusal = Step(entry=A, refusal=Refusal(SkipReason.HALF_OPEN))
+    failure = Step(entry=B, failure=Failure(outcome=Outcome.OVERLOADED, status=503), seconds=0.214)
+
+    assert [str(refusal), str(failure)] == ["a;skipped;half_open;0", "b;overloaded;503;0.21"]
+
+
+def test_time_lost_is_that_of_the_failed_attempts():
+    failover = walk(A, B)
+    fail(failover, A, Outcome.SERVER_ERROR)
+    failover.refused(B, Refusal(SkipReason.OPEN))
+
+    assert failover.last_failure is failover.steps[0]
+    assert sum(step.seconds for step in failover.steps) == pytest.approx(0.1)
