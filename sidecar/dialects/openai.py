@@ -1,0 +1,208 @@
+"""OpenAI's wire format, read: what each event of a stream and each whole answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from sidecar.core.answer import AnswerFailed, Piece
+from sidecar.core.events import Usage
+from sidecar.core.outcome import Endpoint, Outcome
+from sidecar.core.taxonomy import judge_error, read_complaint
+from sidecar.dialects.tidy import Tidier
+
+DONE = b"data: [DONE]\n\n"
+FIRST = frozenset((0,))
+CONTENT = Piece(starts=FIRST)  # nearly every event of a stream, so these are made once
+REASONING = Piece(reasoning=True)
+SILENT = Piece()
+THE_END = Piece(done=True)
+GARBLED = Piece(garbled=True)
+
+CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
+FAILED_FINISHES = frozenset(("error", "network_error", "malformed_function_call"))
+LISTS_BY_ENDPOINT = {
+    Endpoint.CHAT: "choices",
+    Endpoint.COMPLETIONS: "choices",
+    Endpoint.EMBEDDINGS: "data",
+}
+
+
+class StreamReader:
+    """Reads one stream of chat or completion chunks. `seed` is unique to it."""
+
+    __slots__ = ("_tidier",)
+
+    def __init__(self, seed: str) -> None:
+        self._tidier = Tidier(seed)
+
+    def read(self, data: bytes) -> tuple[Piece, bytes]:
+        """What an event's data means, and what to pass on: `data` itself if it is clean."""
+        if data.startswith(b"[DONE]"):
+            return THE_END, data
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return GARBLED, data
+        piece = read_chunk(chunk)
+        if isinstance(chunk, dict) and self._tidier.tidy(chunk):
+            return piece, orjson.dumps(chunk)
+        return piece, data
+
+
+def read_chunk(chunk: object) -> Piece:
+    """What one chunk means."""
+    if not isinstance(chunk, dict):
+        return read_odd_event(chunk)
+    if chunk.get("error") or chunk.get("type") == "error":
+        return failed_piece(chunk)
+    found = chunk.get("choices")
+    choices: list[object] = found if isinstance(found, list) else []
+    usage = chunk.get("usage")
+    if len(choices) == 1 and not usage:
+        return read_choice(choices[0])
+    return merged(choices, read_usage(usage))
+
+
+def read_odd_event(chunk: object) -> Piece:
+    """A list may be Gemini's shape of an error; nothing else is known."""
+    return failed_piece(chunk) if read_complaint(chunk).words else GARBLED
+
+
+def failed_piece(chunk: object) -> Piece:
+    complaint = read_complaint(chunk)
+    return Piece(
+        failure=judge_error(200, complaint, Outcome.STREAM_ERROR), message=complaint.message
+    )
+
+
+def read_choice(choice: object) -> Piece:
+    """What one choice of a chunk says."""
+    if not isinstance(choice, dict):
+        return SILENT
+    finish = choice.get("finish_reason")
+    starts = has_content(choice)
+    if not finish:
+        return read_unfinished(choice, starts=starts)
+    if finish in FAILED_FINISHES:
+        return Piece(
+            failure=Outcome.GENERATION_FAILED, message=f"the provider finished with {finish}"
+        )
+    index = frozenset((choice_index(choice),))
+    return Piece(
+        starts=index if starts else frozenset(),
+        ends=index,
+        filtered=finish == "content_filter",
+    )
+
+
+def read_unfinished(choice: Mapping[str, Any], *, starts: bool) -> Piece:
+    if starts:
+        index = choice_index(choice)
+        return Piece(starts=frozenset((index,))) if index else CONTENT
+    delta = choice.get("delta")
+    if isinstance(delta, dict) and any(delta.get(name) for name in REASONING_FIELDS):
+        return REASONING
+    return SILENT
+
+
+def has_content(choice: Mapping[str, Any]) -> bool:
+    """Whether a user would see something of this choice."""
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        return any(delta.get(name) for name in CONTENT_FIELDS)
+    return bool(choice.get("text"))
+
+
+def choice_index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def merged(choices: list[object], usage: Usage | None) -> Piece:
+    """One piece for an event with several choices, or none, and perhaps usage."""
+    pieces = [read_choice(choice) for choice in choices]
+    failed = next((piece for piece in pieces if piece.failure), None)
+    return failed or Piece(
+        starts=frozenset().union(*(piece.starts for piece in pieces)),
+        ends=frozenset().union(*(piece.ends for piece in pieces)),
+        reasoning=any(piece.reasoning for piece in pieces),
+        filtered=any(piece.filtered for piece in pieces),
+        usage=usage,
+    )
+
+
+def read_usage(usage: object) -> Usage | None:
+    """Token counts, or `None` where there are none to trust."""
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+        return None
+    completion = usage.get("completion_tokens")
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    return Usage(
+        input=usage["prompt_tokens"],
+        output=completion if isinstance(completion, int) else 0,
+        cached_input=cached if isinstance(cached, int) else 0,
+    )
+
+
+def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mapping[str, Any]:
+    """Parse a whole 200 answer. Raises `AnswerFailed` for what only looks like one."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
+    if not isinstance(answer, dict) or answer.get("error"):
+        complaint = read_complaint(answer)
+        raise AnswerFailed(judge_error(200, complaint, Outcome.SERVER_ERROR), complaint.message)
+    wanted = LISTS_BY_ENDPOINT[endpoint]
+    if not isinstance(answer.get(wanted), list) or not answer[wanted]:
+        raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
+    if wanted == "choices":
+        check_finishes(answer["choices"], filter_fails=filter_fails)
+    return answer
+
+
+def check_finishes(choices: list[Any], *, filter_fails: bool) -> None:
+    """Raise `AnswerFailed` where a choice says that it failed."""
+    finishes = {choice.get("finish_reason") for choice in choices if isinstance(choice, dict)}
+    if failed := FAILED_FINISHES & finishes:
+        raise AnswerFailed(
+            Outcome.GENERATION_FAILED, f"the provider finished with {', '.join(sorted(failed))}"
+        )
+    if filter_fails and "content_filter" in finishes:
+        raise AnswerFailed(
+            Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
+        )
+
+
+def as_stream(answer: Mapping[str, Any]) -> list[bytes]:
+    """A whole chat answer as the data of stream events, for who asked for a stream and got none."""
+    shared = {
+        key: value for key, value in answer.items() if key not in {"choices", "usage", "object"}
+    }
+    shared["object"] = "chat.completion.chunk"
+    chunks = [
+        {**shared, "choices": [part]}
+        for choice in answer["choices"]
+        if isinstance(choice, dict)
+        for part in as_deltas(choice)
+    ]
+    return [orjson.dumps(chunk) for chunk in chunks]
+
+
+def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One choice as its delta and its finish."""
+    index = choice_index(choice)
+    message = choice.get("message")
+    delta = dict(message) if isinstance(message, dict) else {}
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
+    return [
+        {"index": index, "delta": delta, "finish_reason": None},
+        {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")},
+    ]
