@@ -1,0 +1,104 @@
+"""One request and what became of it: what the answer's headers and the final report say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from sidecar.core.events import RequestEnded
+from sidecar.core.failover import Step
+from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
+from sidecar.core.settings import Entry
+from sidecar.proxy.attempt import Attempt
+
+TRACEPARENT_PARTS = 4  # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """Facts gathered on a request's way. Times are monotonic."""
+
+    request: web.BaseRequest
+    id: str
+    now: Callable[[], float]
+    began_s: float
+    endpoint: Endpoint | None = None
+    route: str = ""
+    stream: bool = False
+    steps: list[Step] = field(default_factory=list)
+    entry: Entry | None = None
+    attempt: Attempt | None = None
+    outcome: RequestOutcome = RequestOutcome.CANCELLED
+    code: int = 0
+
+    def headers(self) -> dict[str, str]:
+        """What the sidecar adds to every answer."""
+        total_s = self.now() - self.began_s
+        upstream_s = self.upstream_s
+        headers = {
+            "x-request-id": self.id,
+            "server-timing": f"sidecar;dur={(total_s - upstream_s) * 1000:.1f}, "
+            f"upstream;dur={upstream_s * 1000:.1f}",
+        }
+        if self.entry:
+            headers["x-sidecar-provider"] = self.entry.provider.name
+            headers["x-sidecar-model"] = self.entry.model_label
+        if attempts := self.attempts(Outcome.OK):
+            headers["x-sidecar-attempts"] = attempts
+        return headers
+
+    def attempts(self, outcome: Outcome) -> str:
+        """The text of `x-sidecar-attempts`; `outcome` is that of the attempt that answered."""
+        told = [str(step) for step in self.steps]
+        if self.entry and self.attempt:
+            name, status = self.entry.provider.name, self.attempt.status
+            told.append(f"{name};{outcome};{status};{self.attempt.duration_s:.2f}")
+        return ", ".join(told)
+
+    @property
+    def served(self) -> RequestOutcome:
+        """What a whole answer makes of the request: was it the chain's first provider?"""
+        return RequestOutcome.FAILOVER_SUCCESS if self.steps else RequestOutcome.SUCCESS
+
+    @property
+    def upstream_s(self) -> float:
+        """Seconds spent on providers so far."""
+        current_s = self.attempt.duration_s if self.attempt else 0.0
+        return sum(step.seconds for step in self.steps) + current_s
+
+    def ended(self, endpoint: Endpoint) -> RequestEnded:
+        """The report of the whole request."""
+        attempt = self.attempt
+        duration_s = self.now() - self.began_s
+        return RequestEnded(
+            request_id=self.id,
+            route=self.route,
+            endpoint=endpoint,
+            stream=self.stream,
+            outcome=self.outcome,
+            code=self.code,
+            provider=self.entry.provider.name if self.entry else "",
+            model=self.entry.model_label if self.entry else "",
+            attempts=self.attempts(attempt.outcome if attempt else Outcome.OK),
+            duration_s=duration_s,
+            ttft_s=self.ttft_s,
+            overhead_s=max(0.0, duration_s - self.upstream_s),
+            lost_s=sum(step.seconds for step in self.steps),
+            usage=attempt.usage if attempt else None,
+            trace_id=self.trace_id,
+        )
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Seconds to the first token, of a streamed answer."""
+        if not (self.stream and self.attempt and self.attempt.first_token_s):
+            return None
+        return self.attempt.first_token_s - self.began_s
+
+    @property
+    def trace_id(self) -> str:
+        """The caller's trace, if it said one."""
+        parts = self.request.headers.get("traceparent", "").split("-")
+        return parts[1] if len(parts) == TRACEPARENT_PARTS and len(parts[1]) == 32 else ""

@@ -1,0 +1,59 @@
+"""An answer on its way to the application; how a stream that broke ends."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from sidecar.core.answer import AnswerFailed
+from sidecar.core.headers import to_application
+from sidecar.core.outcome import RequestOutcome
+from sidecar.proxy.attempt import EVENT_STREAM, Attempt, Whole
+from sidecar.proxy.exchange import Exchange
+from sidecar.proxy.replies import error_event
+from sidecar.proxy.stream import Stream
+
+
+async def relay(exchange: Exchange, attempt: Attempt, answer: Whole | Stream) -> web.StreamResponse:
+    """Pass `answer` on. From here on there is no other provider."""
+    exchange.code = 200
+    if isinstance(answer, Whole):
+        return relay_whole(exchange, attempt, answer)
+    return await relay_stream(exchange, attempt, answer)
+
+
+def relay_whole(exchange: Exchange, attempt: Attempt, answer: Whole) -> web.Response:
+    """Pass on an answer that is all there."""
+    attempt.succeed()
+    exchange.outcome = exchange.served
+    headers = answer_headers(exchange, attempt, answer.content_type)
+    return web.Response(body=answer.body, headers=headers)
+
+
+async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> web.StreamResponse:
+    """Pass on a stream, event by event. One that breaks says so in band, and is never completed."""
+    headers = answer_headers(exchange, attempt, EVENT_STREAM)
+    headers[hdrs.CACHE_CONTROL] = "no-cache"
+    headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(exchange.request)
+    try:
+        while data := await stream.read():
+            await response.write(data)
+        attempt.succeed()
+        exchange.outcome = exchange.served
+    except AnswerFailed as failed:
+        attempt.break_off(failed.outcome)
+        exchange.outcome = RequestOutcome.INTERRUPTED
+        await response.write(error_event(failed))
+    await response.write_eof()
+    await attempt.finish()
+    return response
+
+
+def answer_headers(exchange: Exchange, attempt: Attempt, content_type: str) -> CIMultiDict[str]:
+    """The provider's headers that may pass, and ours."""
+    headers = CIMultiDict(to_application(attempt.head.items()))
+    headers[hdrs.CONTENT_TYPE] = content_type
+    headers.update(exchange.headers())
+    return headers

@@ -1,0 +1,69 @@
+"""What the sidecar itself says, in OpenAI's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from sidecar.core.answer import AnswerFailed
+from sidecar.core.failover import Step
+from sidecar.core.refusal import Refused
+from sidecar.core.sse import encode
+
+INTERNAL = Refused(
+    status=500,
+    type="server_error",
+    code="internal_error",
+    message="The sidecar failed. Its log says more under this request id.",
+)
+CLIENT_CLOSED = 499  # what the log calls an answer that nobody waited for
+
+
+def error_body(refused: Refused, steps: Sequence[Step] = ()) -> bytes:
+    """An error object, with what became of each provider added."""
+    error: dict[str, Any] = {
+        "message": refused.message,
+        "type": refused.type,
+        "param": refused.param,
+        "code": refused.code,
+    }
+    if steps:
+        error["attempts"] = [as_attempt(step) for step in steps]
+    return orjson.dumps({"error": error})
+
+
+def as_attempt(step: Step) -> dict[str, Any]:
+    """One entry of an error's `attempts`."""
+    told: dict[str, Any] = {"provider": step.entry.provider.name, "model": step.entry.model_label}
+    if step.failure:
+        told |= {"outcome": step.failure.outcome, "status": step.failure.status}
+        return told | {"seconds": round(step.seconds, 3)}
+    return told | {"skipped": step.refusal.reason if step.refusal else None}
+
+
+def error_reply(
+    refused: Refused, headers: Mapping[str, str], steps: Sequence[Step] = ()
+) -> web.Response:
+    """An error answer. The sidecar owns the retries, so the SDK is told not to add its own."""
+    extra = dict(headers)
+    if refused.status == 429 or refused.status >= 500:
+        extra["x-should-retry"] = "false"
+    if refused.retry_after_s is not None:
+        extra["retry-after"] = str(refused.retry_after_s)
+    return json_reply(error_body(refused, steps), extra, status=refused.status)
+
+
+def json_reply(body: bytes, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def error_event(failed: AnswerFailed) -> bytes:
+    """How a stream says that it broke: an error that every SDK raises, and no `[DONE]` after it."""
+    refused = Refused(
+        status=200, type="stream_error", code=failed.outcome, message=f"{failed.message}."
+    )
+    return encode(error_body(refused))

@@ -1,0 +1,125 @@
+"""A streamed answer on its way: the provider's bytes in, judged events out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aiohttp
+
+from sidecar.core.answer import AnswerFailed, Judge, Move
+from sidecar.core.events import Usage
+from sidecar.core.outcome import Outcome
+from sidecar.core.sse import Event, EventTooLarge, Parser, encode
+from sidecar.dialects.openai import DONE, StreamReader
+from sidecar.proxy.upstream import FOREIGN_ERRORS, as_failure
+from sidecar.proxy.watch import Watch
+
+SAYING = {
+    Outcome.TIMEOUT_FIRST_TOKEN: "the provider's first token took too long",
+    Outcome.TIMEOUT_ANSWER: "the provider took too long to answer",
+    Outcome.TIMEOUT_IDLE: "the provider fell silent",
+    Outcome.TIMEOUT_TOTAL: "the time for the whole call is over",
+}
+
+
+class Stream:
+    """One streamed answer. `until_content` first, then `read` until it gives nothing."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        reader: StreamReader,
+        judge: Judge,
+        watch: Watch,
+        max_event_bytes: int,
+    ) -> None:
+        self._response = response
+        self._judge = judge
+        self._watch = watch
+        self._parser = Parser(max_event_bytes)
+        self._reader = reader
+        self._ready: list[bytes] = []
+        self._failure: AnswerFailed | None = None
+        self.ended = False
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that the provider counted, once it said so."""
+        return self._judge.usage
+
+    async def until_content(self, on_progress: Callable[[], None]) -> None:
+        """Read up to the commit point. Raises `AnswerFailed`: nobody has seen anything yet.
+
+        `on_progress` is called at the first token, be it only reasoning.
+        """
+        progressed = False
+        while not (self._judge.committed or self.ended):
+            await self._advance()
+            if self._judge.progressed and not progressed:
+                progressed = True
+                self._watch.progress()
+                on_progress()
+            if self._failure and not self._judge.committed:
+                raise self._failure
+
+    async def read(self) -> bytes:
+        """The next bytes for the application, as many events as came together; empty at the end.
+
+        Raises `AnswerFailed` where the answer broke off, after all that came before the break.
+        """
+        while not self._ready:
+            if self._failure:
+                raise self._failure
+            if self.ended:
+                return b""
+            await self._advance()
+        ready, self._ready = self._ready, []
+        return ready[0] if len(ready) == 1 else b"".join(ready)
+
+    async def _advance(self) -> None:
+        """Take in what the provider sent next."""
+        try:
+            self._take(await self._receive())
+        except AnswerFailed as failure:
+            self._failure = failure
+        except EventTooLarge as error:
+            self._failure = AnswerFailed(Outcome.PROTOCOL, str(error))
+
+    async def _receive(self) -> list[Event] | None:
+        """The next events, or `None` at the end."""
+        self._watch.waiting()
+        try:
+            chunk = await self._response.content.readany()
+        except FOREIGN_ERRORS as error:
+            self._check_break(error)
+            return None
+        finally:
+            self._watch.reading()
+        return self._parser.feed(chunk) if chunk else None
+
+    def _check_break(self, error: BaseException) -> None:
+        """Raise `AnswerFailed` for a broken connection, unless the answer was whole by then."""
+        if fired := self._watch.fired:
+            raise AnswerFailed(fired, SAYING[fired]) from error
+        if not self._judge.whole:
+            raise as_failure(error) from error
+
+    def _take(self, events: list[Event] | None) -> None:
+        if events is None:
+            self._end()
+            return
+        for event in events:
+            piece, data = self._reader.read(event.data)
+            move = self._judge.judge(piece, len(data))
+            if move is Move.END:
+                self._end()
+                return
+            if move is not Move.DROP:
+                clean = data is event.data and event.raw
+                self._ready.append(clean or encode(data))
+
+    def _end(self) -> None:
+        """A whole answer ends with `[DONE]`, also where the provider left it out."""
+        self._judge.end()
+        self._ready.append(DONE)
+        self.ended = True
