@@ -1,0 +1,155 @@
+"""Counts what the events tell: the numbers behind the metrics, by subject, without their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from sidecar.core.events import (
+    AttemptEnded,
+    BreakerMoved,
+    FailedOver,
+    ProbeEnded,
+    ProbeVerdict,
+    RequestEnded,
+    RequestStarted,
+    Skipped,
+    Stage,
+    State,
+    StreamInterrupted,
+)
+from sidecar.core.outcome import Outcome, RequestOutcome, SkipReason
+from sidecar.core.settings import Settings
+from sidecar.observe import known
+from sidecar.observe.series import OTHER, Numbers, Spreads
+
+TOKEN_TYPES = INPUT, OUTPUT, CACHED_INPUT = "input", "output", "cached_input"
+
+# Upper bounds in seconds. At most 13 each: every bound is a series for every label.
+ANSWER_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
+FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60)
+LOST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+OVERHEAD_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+
+
+class RequestTallies:
+    """What the application saw. Without a route a request is counted, but not timed."""
+
+    def __init__(self, settings: Settings) -> None:
+        routes = known.routes(settings)
+        self.requests = Numbers(known.requests(settings), also=known.codes())
+        self.in_flight = Numbers(routes)
+        self.exhausted = Numbers(routes)
+        self.failovers = Numbers(known.failovers(settings))
+        self.duration_s = Spreads(routes, ANSWER_S)
+        self.first_token_s = Spreads(routes, FIRST_TOKEN_S)
+        self.overhead_s = Spreads(routes, OVERHEAD_S)
+        self.lost_s = Spreads(routes, LOST_S)
+
+    def started(self, event: RequestStarted) -> None:
+        """A request came in."""
+        if event.route:
+            self.in_flight.add((event.route,))
+
+    def ended(self, event: RequestEnded) -> None:
+        """A request is over."""
+        code = known.CODES.get(event.code, OTHER)
+        self.requests.add((event.route or OTHER, event.endpoint, event.outcome, code))
+        if event.route:
+            self._ended_on_route(event)
+
+    def failed_over(self, event: FailedOver) -> None:
+        """A request went on to another provider."""
+        self.failovers.add((event.route, event.from_provider, event.to_provider, event.reason))
+
+    def _ended_on_route(self, event: RequestEnded) -> None:
+        route = (event.route,)
+        self.in_flight.add(route, -1)
+        self.duration_s.observe(route, event.duration_s)
+        self.overhead_s.observe(route, event.overhead_s)
+        if event.ttft_s is not None:
+            self.first_token_s.observe(route, event.ttft_s)
+        if event.outcome is RequestOutcome.FAILOVER_SUCCESS:
+            self.lost_s.observe(route, event.lost_s)
+        elif event.outcome is RequestOutcome.EXHAUSTED:
+            self.exhausted.add(route)
+
+
+class AttemptTallies:
+    """What the providers did."""
+
+    def __init__(self, settings: Settings) -> None:
+        models, providers = known.models(settings), known.providers(settings)
+        self.attempts = Numbers(known.each(models, Outcome))
+        self.tokens = Numbers(known.each(models, TOKEN_TYPES))
+        self.usage_missing = Numbers(models)
+        self.skips = Numbers(known.each(providers, SkipReason))
+        self.interruptions = Numbers(known.each(providers, Stage))
+        self.duration_s = Spreads(models, ANSWER_S)
+        self.first_token_s = Spreads(models, FIRST_TOKEN_S)
+
+    def ended(self, event: AttemptEnded) -> None:
+        """A provider answered or failed."""
+        model = (event.provider, event.model)
+        self.attempts.add((*model, event.outcome))
+        self.duration_s.observe(model, event.duration_s)
+        if event.ttft_s is not None:
+            self.first_token_s.observe(model, event.ttft_s)
+        if usage := event.usage:
+            self.tokens.add((*model, INPUT), usage.input)
+            self.tokens.add((*model, OUTPUT), usage.output)
+            self.tokens.add((*model, CACHED_INPUT), usage.cached_input)
+        elif event.counts_tokens and event.outcome is Outcome.OK:
+            self.usage_missing.add(model)
+
+    def skipped(self, event: Skipped) -> None:
+        """A provider was passed over."""
+        self.skips.add((event.provider, event.reason))
+
+    def interrupted(self, event: StreamInterrupted) -> None:
+        """A streamed answer broke off."""
+        self.interruptions.add((event.provider, event.stage))
+
+
+class BreakerTallies:
+    """Where the breakers stand, and for how long they were open. `now` is monotonic."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
+        breakers = known.breakers(settings)
+        self.state = Numbers(known.each(breakers, State))
+        self.moves = Numbers(known.moves(settings))
+        self.open_s = Numbers(breakers)
+        self.until_unix_s = Numbers(breakers)
+        self.epoch = Numbers(breakers)
+        self.probes = Numbers(known.each(breakers, ProbeVerdict))
+        self._now = now
+        self._open_since: dict[str, float] = {}
+        self._lock = Lock()  # a scrape may run in another thread
+        for (name,) in breakers:
+            self.state.set((name, State.CLOSED), 1)
+
+    def moved(self, event: BreakerMoved) -> None:
+        """A breaker changed its state."""
+        breaker, is_open = (event.breaker,), event.to_state is State.OPEN
+        self.moves.add((*breaker, event.from_state, event.to_state, event.cause, event.origin))
+        self.epoch.set(breaker, event.epoch)
+        self.until_unix_s.set(breaker, event.until_unix_s if is_open else 0.0)
+        for state in State:
+            self.state.set((*breaker, state), float(state is event.to_state))
+        self.catch_up()
+        with self._lock:
+            self._open_since.pop(event.breaker, None)
+            if is_open:
+                self._open_since[event.breaker] = self._now()
+
+    def probed(self, event: ProbeEnded) -> None:
+        """A probe was settled or lost."""
+        self.probes.add((event.breaker, event.verdict))
+
+    def catch_up(self) -> None:
+        """Count the time until now of the breakers that are open."""
+        with self._lock:
+            now = self._now()
+            for name, since in self._open_since.items():
+                self.open_s.add((name,), now - since)
+                self._open_since[name] = now

@@ -1,0 +1,542 @@
+"""The metrics are those of the contract, and count what the events tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from sidecar.core.events import (
+    AttemptStarted,
+    Cause,
+    Event,
+    Origin,
+    ProbeEnded,
+    ProbeVerdict,
+    RequestStarted,
+    Skipped,
+    Stage,
+    State,
+    StreamInterrupted,
+    Usage,
+)
+from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
+from sidecar.core.settings import Entry, Route, Settings
+from sidecar.observe.metrics import Build, Metrics
+from tests.observe.scene import (
+    GEMINI,
+    ROUTE,
+    SETTINGS,
+    USAGE,
+    StillClock,
+    attempt_ended,
+    breaker_moved,
+    failed_over,
+    provider,
+    request_ended,
+)
+
+CONTRACT = {
+    "requests_total": "route endpoint outcome code",
+    "request_duration_seconds": "route",
+    "request_time_to_first_token_seconds": "route",
+    "overhead_seconds": "route",
+    "requests_in_flight": "route",
+    "failovers_total": "route from_provider to_provider reason",
+    "failover_seconds": "route",
+    "chain_exhausted_total": "route",
+    "stream_interruptions_total": "provider stage",
+    "attempts_total": "provider model outcome",
+    "attempt_duration_seconds": "provider model",
+    "attempt_time_to_first_token_seconds": "provider model",
+    "tokens_total": "provider model type",
+    "usage_missing_total": "provider model",
+    "skips_total": "provider reason",
+    "breaker_state": "provider state",
+    "breaker_transitions_total": "provider from_state to_state cause origin",
+    "breaker_open_seconds_total": "provider",
+    "breaker_open_until_timestamp_seconds": "provider",
+    "breaker_epoch": "provider",
+    "probes_total": "provider verdict",
+    "store_up": "store",
+    "fleet_pods": "store",
+    "config_last_reload_successful": "",
+    "config_last_reload_success_timestamp_seconds": "",
+    "config_info": "sha256",
+    "build_info": "version python",
+    "event_loop_lag_seconds": "",
+}
+OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
+
+
+def metrics(settings: Settings = SETTINGS, clock: StillClock | None = None) -> Metrics:
+    return Metrics(settings, clock or StillClock(), Build(version="0.1.0", config_sha256="c0ffee"))
+
+
+def families(of: Metrics) -> list[Metric]:
+    body, _ = of.render("")
+    return list(parse_text(body.decode()))
+
+
+def told(*events: Event, of: Metrics | None = None) -> Metrics:
+    of = of or metrics()
+    for event in events:
+        of.report(event)
+    return of
+
+
+def value(of: Metrics, name: str, **labels: str) -> float | None:
+    """The one sample with that name and those labels, `None` where there is none."""
+    found = [
+        sample.value
+        for family in families(of)
+        for sample in family.samples
+        if sample.name == f"llm_failover_{name}" and sample.labels == labels
+    ]
+    return found[0] if found else None
+
+
+def series(of: Metrics) -> set[tuple[str, ...]]:
+    return {
+        (sample.name, *sorted(f"{name}={word}" for name, word in sample.labels.items()))
+        for family in families(of)
+        for sample in family.samples
+        if not sample.name.startswith("process_")
+    }
+
+
+def labels_of(family: Metric) -> set[str]:
+    return {name for sample in family.samples for name in sample.labels} - {"le"}
+
+
+def full_name(family: Metric) -> str:
+    name = family.name.removeprefix("llm_failover_")
+    return f"{name}_total" if family.type == "counter" else name
+
+
+def test_names_and_labels_are_those_of_the_contract() -> None:
+    shown = {
+        full_name(family): labels_of(family)
+        for family in families(metrics())
+        if not family.name.startswith("process_")
+    }
+
+    assert shown == {name: set(labels.split()) for name, labels in CONTRACT.items()}
+
+
+def test_every_metric_says_what_it_is() -> None:
+    assert all(family.documentation for family in families(metrics()))
+
+
+def test_memory_and_cpu_of_the_process_are_shown() -> None:
+    names = {family.name for family in families(metrics())}
+
+    assert {"process_resident_memory_bytes", "process_cpu_seconds"} <= names
+
+
+def test_openmetrics_comes_where_it_is_asked_for() -> None:
+    body, content_type = metrics().render(OPENMETRICS)
+
+    names = {family.name for family in parse_openmetrics(body.decode())}  # type: ignore[no-untyped-call]  # the library has none
+    assert content_type.startswith("application/openmetrics-text")
+    assert "llm_failover_requests" in names
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["", "*/*", "text/plain; version=1.0.0", "text/html"],
+    ids=["nothing said", "anything", "newer text", "a browser"],
+)
+def test_plain_text_comes_where_openmetrics_is_not_asked_for(accept: str) -> None:
+    assert metrics().render(accept)[1] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_a_strange_version_in_the_accept_header_is_not_believed() -> None:
+    _, content_type = metrics().render("application/openmetrics-text; version=x.y")
+
+    assert content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
+def test_no_created_series_are_shown(accept: str) -> None:
+    assert b"_created" not in told(request_ended()).render(accept)[0]
+
+
+def test_two_instances_count_apart() -> None:
+    one, another = metrics(), metrics()
+
+    told(request_ended(), of=one)
+
+    labels = {"route": ROUTE, "endpoint": "chat", "outcome": "success", "code": "200"}
+    assert value(another, "requests_total", **labels) == 0
+
+
+def test_what_happens_on_the_way_of_requests_makes_no_new_series() -> None:
+    before = metrics()
+    ordinary: list[Event] = [
+        RequestStarted(route=ROUTE),
+        AttemptStarted(request_id="r", provider="gemini", model="gemini-3-flash"),
+        *(attempt_ended(outcome=outcome) for outcome in Outcome),
+        *(Skipped(request_id="r", route=ROUTE, provider="local", reason=one) for one in SkipReason),
+        failed_over(),
+        failed_over(from_provider="huggingface", to_provider="local", reason=Outcome.CONNECT),
+        StreamInterrupted(provider="gemini", stage=Stage.AFTER_CONTENT),
+        request_ended(),
+        request_ended(outcome=RequestOutcome.EXHAUSTED, code=503, usage=None),
+        request_ended(outcome=RequestOutcome.CANCELLED, code=499),
+        request_ended(route="", outcome=RequestOutcome.CLIENT_ERROR, code=404),
+        request_ended(route="", endpoint=Endpoint.MODELS),
+        request_ended(route="*", endpoint=Endpoint.PASSTHROUGH),
+        breaker_moved(State.OPEN, Cause.FAILURES),
+        ProbeEnded(breaker="gemini", verdict=ProbeVerdict.SUCCESS),
+    ]
+    known = series(before)
+
+    assert series(told(*ordinary, of=before)) == known
+
+
+def test_words_that_the_configuration_does_not_know_become_other() -> None:
+    strange = [
+        event
+        for number in range(50)
+        for event in (
+            request_ended(route=f"route-{number}", code=600 + number),
+            attempt_ended(provider=f"provider-{number}", model=f"model-{number}"),
+            failed_over(route=f"route-{number}", from_provider=f"provider-{number}"),
+            Skipped(
+                request_id="r", route="r", provider=f"provider-{number}", reason=SkipReason.OPEN
+            ),
+            StreamInterrupted(provider=f"provider-{number}", stage=Stage.AFTER_CONTENT),
+            breaker_moved(State.OPEN, Cause.FAILURES, breaker=f"breaker-{number}"),
+            ProbeEnded(breaker=f"breaker-{number}", verdict=ProbeVerdict.LOST),
+        )
+    ]
+    before = series(metrics())
+
+    new = series(told(*strange)) - before
+
+    assert new
+    assert all(any("=other" in label for label in labels) for labels in new)
+
+
+def test_fifty_times_the_strange_words_make_no_more_series() -> None:
+    def after(count: int) -> int:
+        events = (attempt_ended(model=f"model-{number}") for number in range(count))
+        return len(series(told(*events)))
+
+    assert after(50) == after(1)
+
+
+# Requests
+
+
+def test_a_request_is_counted_by_what_the_application_saw() -> None:
+    of = told(request_ended(), request_ended())
+
+    labels = {"route": ROUTE, "endpoint": "chat", "outcome": "success", "code": "200"}
+    assert value(of, "requests_total", **labels) == 2
+
+
+def test_a_request_without_a_route_is_counted_under_other() -> None:
+    of = told(request_ended(route="", outcome=RequestOutcome.CLIENT_ERROR, code=404))
+
+    labels = {"route": "other", "endpoint": "chat", "outcome": "client_error", "code": "404"}
+    assert value(of, "requests_total", **labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [
+        ("request_duration_seconds", 0.42),
+        ("request_time_to_first_token_seconds", 0.2),
+        ("overhead_seconds", 0.0004),
+    ],
+)
+def test_the_times_of_a_request_are_spread(name: str, total: float) -> None:
+    assert value(told(request_ended()), f"{name}_sum", route=ROUTE) == total
+
+
+def test_a_request_without_a_first_token_has_none_in_the_spread() -> None:
+    of = told(request_ended(ttft_s=None))
+
+    assert value(of, "request_time_to_first_token_seconds_count", route=ROUTE) == 0
+
+
+def test_a_started_request_is_in_flight() -> None:
+    of = told(RequestStarted(route=ROUTE), RequestStarted(route=ROUTE), request_ended())
+
+    assert value(of, "requests_in_flight", route=ROUTE) == 1
+
+
+def test_a_request_without_a_route_leaves_those_in_flight_alone() -> None:
+    before = series(metrics())
+    of = told(request_ended(route=""))
+
+    assert series(of) == before | {
+        (
+            "llm_failover_requests_total",
+            "code=200",
+            "endpoint=chat",
+            "outcome=success",
+            "route=other",
+        )
+    }
+
+
+def test_time_lost_is_known_only_of_requests_that_another_provider_saved() -> None:
+    saved = request_ended(outcome=RequestOutcome.FAILOVER_SUCCESS, lost_s=0.3)
+    of = told(request_ended(), saved, request_ended(outcome=RequestOutcome.EXHAUSTED, lost_s=9))
+
+    assert value(of, "failover_seconds_sum", route=ROUTE) == 0.3
+    assert value(of, "failover_seconds_count", route=ROUTE) == 1
+
+
+def test_an_exhausted_chain_is_counted() -> None:
+    of = told(request_ended(), request_ended(outcome=RequestOutcome.EXHAUSTED, code=503))
+
+    assert value(of, "chain_exhausted_total", route=ROUTE) == 1
+
+
+def test_a_failover_is_counted_on_its_edge_with_its_reason() -> None:
+    labels = {"route": ROUTE, "from_provider": "gemini", "to_provider": "huggingface"}
+
+    assert value(told(failed_over()), "failovers_total", **labels, reason="server_error") == 1
+
+
+def test_a_failover_over_the_next_provider_is_counted_too() -> None:
+    of = told(failed_over(to_provider="local"))
+
+    labels = {"route": ROUTE, "from_provider": "gemini", "to_provider": "local"}
+    assert value(of, "failovers_total", **labels, reason="server_error") == 1
+
+
+# Attempts
+
+
+def test_an_attempt_is_counted_by_its_outcome() -> None:
+    of = told(attempt_ended(outcome=Outcome.TIMEOUT_FIRST_TOKEN))
+
+    labels = {"provider": "gemini", "model": "gemini-3-flash", "outcome": "timeout_first_token"}
+    assert value(of, "attempts_total", **labels) == 1
+
+
+@pytest.mark.parametrize("kind", ["attempt_duration", "attempt_time_to_first_token"])
+def test_the_times_of_an_attempt_are_spread(kind: str) -> None:
+    of = told(attempt_ended(duration_s=0.25, ttft_s=0.25))
+
+    labels = {"provider": "gemini", "model": "gemini-3-flash"}
+    assert value(of, f"{kind}_seconds_sum", **labels) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("input", 12), ("output", 34), ("cached_input", 5)], ids=str
+)
+def test_tokens_are_counted_by_type(kind: str, count: int) -> None:
+    of = told(attempt_ended(usage=USAGE))
+
+    labels = {"provider": "gemini", "model": "gemini-3-flash"}
+    assert value(of, "tokens_total", **labels, type=kind) == count
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, 1),
+        ({"counts_tokens": False}, 0),
+        ({"outcome": Outcome.SERVER_ERROR}, 0),
+        ({"usage": Usage(input=0, output=0)}, 0),
+    ],
+    ids=["a good answer", "no such answer", "a bad answer", "none used"],
+)
+def test_usage_is_missed_only_in_good_answers_that_have_it(
+    changes: dict[str, object], missing: int
+) -> None:
+    of = told(attempt_ended(**changes))
+
+    labels = {"provider": "gemini", "model": "gemini-3-flash"}
+    assert value(of, "usage_missing_total", **labels) == missing
+
+
+def test_a_skip_is_counted_by_its_reason() -> None:
+    of = told(Skipped(request_id="r", route=ROUTE, provider="gemini", reason=SkipReason.OPEN))
+
+    assert value(of, "skips_total", provider="gemini", reason="open") == 1
+
+
+def test_a_broken_stream_is_counted_by_its_stage() -> None:
+    of = told(StreamInterrupted(provider="gemini", stage=Stage.AFTER_CONTENT))
+
+    assert value(of, "stream_interruptions_total", provider="gemini", stage="after_content") == 1
+
+
+# Breakers
+
+
+def states(of: Metrics) -> dict[str, float | None]:
+    return {
+        state: value(of, "breaker_state", provider="gemini", state=state)
+        for state in ("closed", "open", "half_open")
+    }
+
+
+def test_a_breaker_begins_closed() -> None:
+    assert states(metrics()) == {"closed": 1, "open": 0, "half_open": 0}
+
+
+def test_a_breaker_is_in_the_state_that_it_moved_to() -> None:
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES))
+
+    assert states(of) == {"closed": 0, "open": 1, "half_open": 0}
+
+
+def test_a_move_is_counted_with_its_cause_and_origin() -> None:
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES, origin=Origin.FLEET))
+
+    labels = {"from_state": "closed", "to_state": "open", "cause": "failures", "origin": "fleet"}
+    assert value(of, "breaker_transitions_total", provider="gemini", **labels) == 1
+
+
+def test_a_breaker_of_a_model_goes_by_its_own_name() -> None:
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES, breaker="local/*"))
+
+    assert value(of, "breaker_state", provider="local/*", state="open") == 1
+
+
+def test_the_epoch_is_that_of_the_last_move() -> None:
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES, epoch=41))
+
+    assert value(of, "breaker_epoch", provider="gemini") == 41
+
+
+def test_the_earliest_half_open_is_shown_while_open() -> None:
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES, until_unix_s=1_760_000_060.0))
+
+    assert value(of, "breaker_open_until_timestamp_seconds", provider="gemini") == 1_760_000_060
+
+
+def test_a_breaker_that_is_not_open_has_no_earliest_half_open() -> None:
+    of = told(
+        breaker_moved(State.OPEN, Cause.FAILURES, until_unix_s=1_760_000_060.0),
+        breaker_moved(State.HALF_OPEN, Cause.OPEN_TIMEOUT, until_unix_s=1_760_000_090.0),
+    )
+
+    assert value(of, "breaker_open_until_timestamp_seconds", provider="gemini") == 0
+
+
+def test_open_time_grows_while_the_breaker_is_open() -> None:
+    clock = StillClock()
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES), of=metrics(clock=clock))
+
+    clock.pass_s(7)
+    first = value(of, "breaker_open_seconds_total", provider="gemini")
+    clock.pass_s(3)
+
+    assert (first, value(of, "breaker_open_seconds_total", provider="gemini")) == (7, 10)
+
+
+def test_open_time_stands_still_once_the_breaker_is_half_open() -> None:
+    clock = StillClock()
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES), of=metrics(clock=clock))
+    clock.pass_s(7)
+    of.report(breaker_moved(State.HALF_OPEN, Cause.OPEN_TIMEOUT, from_state=State.OPEN))
+
+    clock.pass_s(3)
+
+    assert value(of, "breaker_open_seconds_total", provider="gemini") == 7
+
+
+def test_an_opening_that_is_prolonged_counts_once() -> None:
+    clock = StillClock()
+    of = told(breaker_moved(State.OPEN, Cause.FAILURES), of=metrics(clock=clock))
+    clock.pass_s(7)
+    of.report(breaker_moved(State.OPEN, Cause.HOLD, from_state=State.OPEN))
+
+    clock.pass_s(3)
+
+    assert value(of, "breaker_open_seconds_total", provider="gemini") == 10
+
+
+def test_a_probe_is_counted_by_its_verdict() -> None:
+    of = told(ProbeEnded(breaker="gemini", verdict=ProbeVerdict.LOST))
+
+    assert value(of, "probes_total", provider="gemini", verdict="lost") == 1
+
+
+# The process
+
+
+def test_a_shared_store_does_not_claim_to_be_up() -> None:
+    shared = replace(SETTINGS, store="redis://127.0.0.1")
+
+    names = {family.name for family in families(metrics(shared))}
+    assert not {"llm_failover_store_up", "llm_failover_fleet_pods"} & names
+
+
+def test_the_configuration_is_known_by_its_hash() -> None:
+    assert value(metrics(), "config_info", sha256="c0ffee") == 1
+
+
+def test_the_time_of_loading_is_that_of_the_start() -> None:
+    loaded = value(metrics(), "config_last_reload_success_timestamp_seconds")
+
+    assert loaded == StillClock().unix_s
+
+
+def test_the_lag_of_the_loop_is_spread() -> None:
+    of = metrics()
+
+    of.observe_loop_lag(0.003)
+
+    assert value(of, "event_loop_lag_seconds_bucket", le="0.005") == 1
+    assert value(of, "event_loop_lag_seconds_bucket", le="0.0025") == 0
+
+
+# How many
+
+
+def chains(providers: int, routes: int, length: int) -> Settings:
+    """`routes` chains of `length` that take turns with the providers, each with its own models."""
+    known = tuple(provider(f"provider-{number}") for number in range(providers))
+    return Settings(
+        providers=known,
+        routes=tuple(
+            Route(
+                models=(f"model-{route}*",),
+                chain=tuple(
+                    Entry(provider=known[(route * length + place) % providers], model=f"m-{route}")
+                    for place in range(length)
+                ),
+            )
+            for route in range(routes)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [(chains(3, 1, 3), 600), (chains(20, 5, 4), 3500)],
+    ids=["a small configuration", "a large one"],
+)
+def test_a_scrape_stays_small(settings: Settings, most: int) -> None:
+    assert len(series(metrics(settings))) <= most
+
+
+def test_a_chain_of_one_has_nowhere_to_fail_over_to() -> None:
+    alone = Settings(
+        providers=(GEMINI,), routes=(Route(models=("*",), chain=(Entry(provider=GEMINI),)),)
+    )
+
+    assert names_with("failovers_total", families(metrics(alone))) == set()
+
+
+def names_with(name: str, found: Iterable[Metric]) -> set[str]:
+    return {
+        sample.name
+        for family in found
+        for sample in family.samples
+        if sample.name == f"llm_failover_{name}"
+    }

@@ -1,0 +1,48 @@
+"""The status page stands alone, and shows what the status tells."""
+
+from __future__ import annotations
+
+import re
+
+from sidecar.observe.status import Status, status_page
+from tests.observe.scene import SETTINGS, StillClock, failed_over
+from tests.observe.test_status import Aside, Breaker, Held
+
+PAGE = status_page().decode()
+
+
+def test_the_page_loads_nothing_from_anywhere() -> None:
+    assert not re.search(r"https?:|//[a-z]|\bsrc=|@import|url\(", PAGE)
+
+
+def test_what_the_sidecar_tells_never_becomes_markup() -> None:
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", PAGE)
+
+
+def test_the_page_asks_beside_itself_so_that_a_prefix_before_it_does_not_matter() -> None:
+    assert 'fetch("status.json"' in PAGE
+
+
+def test_the_page_reads_no_key_that_the_status_does_not_have() -> None:
+    breaker = Breaker(held=Held(), parked=(Aside(),))
+    status = Status(SETTINGS, StillClock(), lambda: [breaker], "0.1.0", "pod-1")
+    status.report(failed_over())
+    told = status.as_json()
+    (provider,), (failover,) = told["providers"], told["failovers"]
+    (parked,) = provider["parked"]
+
+    read = set(re.findall(r"\b(?:one|provider|status|store|route|held)\??\.(?!json\b)(\w+)", PAGE))
+
+    assert read <= {
+        *told,
+        *told["store"],
+        *told["routes"][0],
+        *provider,
+        *provider["held"],
+        *parked,
+        *failover,
+    }
+
+
+def test_the_page_is_read_once() -> None:
+    assert status_page() is status_page()
