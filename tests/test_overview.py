@@ -1,0 +1,176 @@
+"""How the state of a sidecar reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar.overview import overview, row, span, standing, who_serves
+
+Json = dict[str, Any]
+
+NOW = 1_000_000.0
+
+
+def provider(name: str, state: str = "closed", **more: Any) -> Json:
+    """An entry of `/status.json` as it is before the first call."""
+    return {
+        "name": name,
+        "state": state,
+        "since": 0.0,
+        "cause": "",
+        "retry_in_s": None,
+        "error_ratio": 0.0,
+        "p50_s": None,
+        "p95_s": None,
+        "in_flight": 0,
+        "held": None,
+        "parked": [],
+        **more,
+    }
+
+
+def status(*providers: Json, **routes: list[str]) -> Json:
+    """`/status.json` with `routes`, each a model and its chain."""
+    return {
+        "providers": list(providers),
+        "routes": [{"models": [model], "chain": chain} for model, chain in routes.items()],
+    }
+
+
+def held(mode: str) -> Json:
+    return {"mode": mode, "until_unix_s": None, "by": "operator", "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (provider("one"), "one serves every model."),
+        (provider("one", "open"), "two serves every model."),
+        (provider("one", "half_open"), "two serves every model."),
+        (provider("one", held=held("open")), "two serves every model."),
+        (provider("one", "open", held=held("closed")), "one serves every model."),
+        (provider("one", parked=[{"model": ""}]), "two serves every model."),
+        (provider("other"), "two serves every model."),
+    ],
+    ids=["closed", "open", "half open", "held open", "held closed", "parked", "unknown"],
+)
+def test_the_first_that_takes_calls_serves(first: Json, sentence: str) -> None:
+    told = who_serves(status(first, provider("two"), smart=["one/big", "two"]))
+
+    assert told == sentence
+
+
+def test_nobody_serves_where_every_breaker_refuses() -> None:
+    told = who_serves(status(provider("one", "open"), smart=["one"], fast=["one/small"]))
+
+    assert told == "Nobody serves: no breaker lets calls through."
+
+
+def test_routes_that_are_served_by_the_same_are_told_together() -> None:
+    told = who_serves(
+        status(
+            provider("one"),
+            provider("two"),
+            provider("three", "open"),
+            smart=["one"],
+            fast=["two"],
+            wise=["three", "one/big"],
+            odd=["three"],
+        )
+    )
+
+    assert told == "one serves smart, wise; two serves fast; nobody serves odd."
+
+
+@pytest.mark.parametrize("entry", ["one/big", "one"], ids=["a model", "any model"])
+def test_a_breaker_of_a_model_is_found(entry: str) -> None:
+    breakers = (provider("one/big", "open"), provider("one/*", "open"), provider("two"))
+
+    assert who_serves(status(*breakers, smart=[entry, "two"])) == "two serves every model."
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        (provider("one"), "closed"),
+        (provider("one", "half_open"), "half_open"),
+        (provider("one", "open", held=held("closed")), "held closed"),
+        (provider("one", parked=[{"model": ""}]), "parked"),
+        (provider("one", "open", parked=[{"model": ""}]), "open"),
+    ],
+    ids=["closed", "half open", "held", "parked", "open and parked"],
+)
+def test_where_a_provider_stands_is_one_word(entry: Json, word: str) -> None:
+    assert standing(entry) == word
+
+
+def test_a_provider_in_trouble_is_told_with_all_that_matters() -> None:
+    entry = provider(
+        "one",
+        "open",
+        since=NOW - 190,
+        cause="failures",
+        retry_in_s=41.6,
+        error_ratio=0.75,
+        p50_s=0.8412,
+        p95_s=2.0,
+        in_flight=3,
+    )
+
+    told = row(entry, NOW)
+
+    assert told == ("one", "open", "3m 10s", "failures", "42s", "75%", "0.84s", "2.00s", "3")
+
+
+def test_a_provider_before_its_first_call_has_little_to_tell() -> None:
+    told = row(provider("one"), NOW)
+
+    assert told == ("one", "closed", "-", "-", "-", "0%", "-", "-", "0")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (-3, "0s"),
+        (0.4, "0s"),
+        (59.4, "59s"),
+        (60, "1m"),
+        (3600, "1h"),
+        (7384, "2h 3m"),
+        (90000, "1d 1h"),
+    ],
+)
+def test_a_time_is_told_in_two_units_at_most(seconds: float | None, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_columns_stand_below_each_other() -> None:
+    told = overview(status(provider("one"), provider("a-long-name", "open")), NOW, color=False)
+
+    _, empty, heading, *rows = told.splitlines()
+    assert empty == ""
+    assert {line.index(word) for line, word in zip(rows, ("closed", "open"), strict=True)} == {
+        heading.index("STATE")
+    }
+
+
+def test_a_pipe_gets_no_colors() -> None:
+    told = overview(status(provider("one", "open")), NOW, color=False)
+
+    assert told.isascii()
+    assert "\x1b" not in told
+
+
+def test_a_terminal_sees_an_open_breaker_in_red() -> None:
+    told = overview(status(provider("one", "open")), NOW, color=True)
+
+    assert told.splitlines()[-1].startswith("\x1b[31mone")
+
+
+def test_a_name_gives_the_terminal_no_orders() -> None:
+    told = overview(status(provider("one\x1b[2J"), smart=["one\x1b[2J"]), NOW, color=False)
+
+    assert "\x1b" not in told
