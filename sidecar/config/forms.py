@@ -1,0 +1,160 @@
+"""The configuration file's own forms, where they differ from the settings they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from sidecar.config.cursor import Cursor, Given
+from sidecar.config.not_yet import KINDS, NOT_YET, STORES
+from sidecar.config.problem import Wrong, closest
+from sidecar.config.sections import ListOf, MapOf, Section, shape_of
+from sidecar.config.shapes import Choice, Json, Optional, Text, Whole
+from sidecar.config.urls import BaseUrl, ProxyUrl
+from sidecar.core.settings import (
+    BreakerPolicy,
+    ContentFilter,
+    Entry,
+    Provider,
+    Route,
+    Settings,
+    Timeouts,
+)
+from sidecar.dialects.presets import PRESETS
+
+
+class Kind(Text):
+    """The kind of a provider: one of the presets."""
+
+    def parse(self, text: str) -> str:
+        """The kind itself. Raises `Wrong` for one that has no preset."""
+        if text in KINDS:
+            raise Wrong(NOT_YET)
+        if text not in PRESETS:
+            raise Wrong("unknown kind", meant=closest(text, PRESETS))
+        return text
+
+    def schema(self) -> Json:
+        """The kinds there are."""
+        return Choice(PRESETS).schema()
+
+
+class Store(Text):
+    """Where the breakers of the fleet meet. Its URL may hold a password."""
+
+    sensitive = True
+
+    def parse(self, text: str) -> str:
+        """The store itself. Raises `Wrong` without its password."""
+        scheme = text.partition("://")[0]
+        if scheme in STORES:
+            raise Wrong(f"{scheme}:// {NOT_YET}", shows_value=False)
+        if text != "memory":
+            raise Wrong("must be memory")
+        return text
+
+    def schema(self) -> Json:
+        """The stores there are."""
+        return Choice(["memory"]).schema()
+
+
+class Providers(MapOf):
+    """Providers by their names: one at least."""
+
+    def read(self, at: Cursor) -> tuple[tuple[str, Given], ...]:
+        """The right ones by their names. Raises `Wrong` where there is none at all."""
+        if not at.children():
+            raise Wrong("must not be empty", shows_value=False)
+        return super().read(at)
+
+    def write(self, value: Iterable[Any]) -> dict[str, Any]:
+        """A mapping by their names."""
+        return super().write((provider.name, provider) for provider in value)
+
+    def schema(self) -> Json:
+        """A mapping of one provider at least."""
+        return super().schema() | {"minProperties": 1}
+
+
+class ProviderName(Text):
+    """A provider, by its name."""
+
+    def write(self, value: Provider) -> str:
+        """The name."""
+        return value.name
+
+
+class ChainEntry(Section):
+    """One place in a chain: `provider/model`, a provider alone, or a mapping."""
+
+    def read(self, at: Cursor) -> Given:
+        """Provider and model, up to the first slash and after it; or the mapping."""
+        if at.is_mapping():
+            return super().read(at)
+        provider, slash, model = (at.text() or "").partition("/")
+        if not provider or (slash and not model):
+            raise Wrong("must be PROVIDER/MODEL or PROVIDER")
+        return Given(at, {"provider": provider} | ({"model": model} if slash else {}))
+
+    def schema(self) -> Json:
+        """A string or a mapping."""
+        return {"anyOf": [{"type": "string"}, super().schema()]}
+
+
+class RouteSection(Section):
+    """A route. Of the clocks it has only the one of the whole chain."""
+
+    def write(self, value: Route) -> dict[str, Any]:
+        """The route, with its clock where the file has it."""
+        return super().write(value) | {"timeouts": CHAIN_CLOCK.write(value)}
+
+
+# Names go into header values, labels and paths, so they hold nothing that separates there.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+ATTEMPT_CLOCKS = Section(Timeouts, without={"total"}, partial=True)
+CHAIN_CLOCK = Section(
+    Timeouts,
+    without={field.name.removesuffix("_s") for field in fields(Timeouts)} - {"total"},
+    partial=True,
+)
+PROVIDER = Section(
+    Provider,
+    without={"name"},
+    kind=Kind(),
+    base_url=Optional(BaseUrl()),
+    proxy=Optional(ProxyUrl()),
+    breaker=Section(BreakerPolicy, partial=True),
+    timeouts=ATTEMPT_CLOCKS,
+)
+ENTRY = ChainEntry(
+    Entry,
+    provider=ProviderName(),
+    context=Optional(Whole(least=1)),
+    timeouts=ATTEMPT_CLOCKS,
+)
+ROUTE = RouteSection(
+    Route,
+    without={"total"},
+    partial=True,
+    chain=ListOf(ENTRY),
+    timeouts=CHAIN_CLOCK,
+)
+FILE = Section(
+    Settings,
+    providers=Providers(PROVIDER, NAME),
+    routes=ListOf(ROUTE),
+    store=Store(),
+    breaker=shape_of(BreakerPolicy),
+    timeouts=shape_of(Timeouts),
+    content_filter=shape_of(ContentFilter),
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft-07) of the configuration file."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "llm-failover-sidecar",
+    } | (FILE.schema())

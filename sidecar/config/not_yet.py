@@ -1,0 +1,44 @@
+"""What the format knows and this version does not do: refused with a clear word, never ignored.
+
+Making one of these work removes its line here and adds its field in `core/settings.py`.
+"""
+
+from __future__ import annotations
+
+NOT_YET = "is not supported by this version; remove it"
+
+# `*` stands for any one part of a path: a provider's name, a position in a list.
+KEYS = (
+    "retry",
+    "streaming",
+    "hedge",
+    "prices",
+    "errors",
+    "tracing",
+    "fleet",
+    "breaker.slow",
+    "breaker.all_open",
+    "providers.*.api_keys",
+    "providers.*.max_in_flight",
+    "providers.*.retry",
+    "providers.*.errors",
+    "providers.*.breaker.slow",
+    "providers.*.breaker.all_open",
+    "routes.*.after_content",
+    "routes.*.chain.*.prefill",
+)
+KINDS = ("anthropic",)
+STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "etcd", "etcds")
+
+_PATTERNS = tuple(tuple(key.split(".")) for key in KEYS)
+
+
+def is_refused(path: tuple[str, ...]) -> bool:
+    """Whether the key at `path` belongs to the format and is not served yet."""
+    return any(_matches(pattern, path) for pattern in _PATTERNS)
+
+
+def _matches(pattern: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(pattern) == len(path) and all(
+        expected in ("*", part) for expected, part in zip(pattern, path, strict=True)
+    )

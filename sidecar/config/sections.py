@@ -1,0 +1,225 @@
+"""Lists and mappings in YAML, and the section: a mapping whose keys are a dataclass's fields.
+
+A setting is named, given its default and its rule in its dataclass alone: a new field there is a
+new key of the file, of the schema and of what is shown of the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from enum import StrEnum
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from sidecar.config.cursor import Cursor, Given
+from sidecar.config.not_yet import NOT_YET, is_refused
+from sidecar.config.problem import Wrong, closest
+from sidecar.config.quantity import SCALES
+from sidecar.config.shapes import (
+    AddressText,
+    Choice,
+    Json,
+    Number,
+    Optional,
+    Quantity,
+    SecretText,
+    Shape,
+    Text,
+    Whole,
+)
+from sidecar.core.settings import Address, Secret, Unit
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class ListOf(Shape):
+    """A list with something in it. What is wrong is reported and left out."""
+
+    def __init__(self, item: Shape) -> None:
+        self._item = item
+
+    def read(self, at: Cursor) -> tuple[Any, ...]:
+        """The right items."""
+        values = []
+        if not (items := at.items()):
+            raise Wrong("must not be empty", shows_value=False)
+        for item in items:
+            with item.reporting(sensitive=self._item.sensitive):
+                values.append(self._item.read(item))
+        return tuple(values)
+
+    def write(self, value: Iterable[Any]) -> list[Any]:
+        """The items in their order."""
+        return [self._item.write(item) for item in value]
+
+    def schema(self) -> Json:
+        """A list of one item at least."""
+        return {"type": "array", "items": self._item.schema(), "minItems": 1}
+
+
+class MapOf(Shape):
+    """A mapping with free keys of one form, as pairs. What is wrong is reported and left out."""
+
+    def __init__(self, item: Shape, keys: str) -> None:
+        self._item = item
+        self._keys = f"^{keys}$"
+
+    def read(self, at: Cursor) -> tuple[tuple[str, Any], ...]:
+        """The right pairs, in the order of the file."""
+        pairs = []
+        for name, child in at.children().items():
+            if not re.fullmatch(self._keys, name):
+                child.report(f"the name must match {self._keys}", at=at.node.keys.get(name))
+            with child.reporting(sensitive=self._item.sensitive):
+                pairs.append((name, self._item.read(child)))
+        return tuple(pairs)
+
+    def write(self, value: Iterable[Any]) -> dict[str, Any]:
+        """The pairs as a mapping."""
+        return {name: self._item.write(item) for name, item in value}
+
+    def schema(self) -> Json:
+        """A mapping whose keys match the pattern."""
+        return {
+            "type": "object",
+            "propertyNames": {"pattern": self._keys},
+            "additionalProperties": self._item.schema(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key of a section, and the field that it sets. `default` is as YAML has it."""
+
+    field: str
+    shape: Shape
+    required: bool = False
+    default: Any = None
+
+    def schema(self) -> Json:
+        """What a JSON Schema says of the value."""
+        default = {} if self.default is None else {"default": self.default}
+        return self.shape.schema() | default
+
+
+class Section(Shape):
+    """A mapping whose keys are the fields of `settings`, less the unit of their numbers.
+
+    `changed` gives keys another shape than their field's type says, or adds keys; `without` takes
+    keys away. Where the section is `partial`, what is left out is inherited, not the default.
+    """
+
+    def __init__(
+        self,
+        settings: type[DataclassInstance],
+        *,
+        without: Collection[str] = (),
+        partial: bool = False,
+        **changed: Shape,
+    ) -> None:
+        self._settings = settings
+        self._without = without
+        self._partial = partial
+        self.keys = dict(self._own_keys(changed))
+        for name, shape in changed.items():
+            self.keys.setdefault(name, Key(field=name, shape=shape))
+
+    def _own_keys(self, changed: dict[str, Shape]) -> Iterator[tuple[str, Key]]:
+        hints = get_type_hints(self._settings, include_extras=True)
+        for field in fields(self._settings):
+            name = field.name.removesuffix(_suffix(hints[field.name]))
+            if name not in self._without:
+                shape = changed.get(name) or shape_of(hints[field.name], partial=self._partial)
+                yield name, self._key(field, shape)
+
+    def _key(self, field: Field[Any], shape: Shape) -> Key:
+        required = field.default is MISSING and field.default_factory is MISSING
+        known = field.default is not MISSING and field.default is not None and not self._partial
+        return Key(
+            field=field.name,
+            shape=shape,
+            required=required and not isinstance(shape, Optional),
+            default=shape.write(field.default) if known else None,
+        )
+
+    def read(self, at: Cursor) -> Given:
+        """What is given. Unknown, refused and missing keys are reported."""
+        children = at.children()
+        for name in children.keys() - self.keys.keys():
+            self._report_unknown(at, name)
+        values: dict[str, Any] = {}
+        for name, key in self.keys.items():
+            child = at.child(name)
+            if name in children:
+                with child.reporting(sensitive=key.shape.sensitive):
+                    values[key.field] = key.shape.read(child)
+            elif key.required:
+                child.report("is required")
+        return Given(at, values)
+
+    def _report_unknown(self, at: Cursor, name: str) -> None:
+        child, place = at.child(name), at.node.keys.get(name)
+        if is_refused(child.path):
+            child.report(NOT_YET, at=place)
+        elif name in self._without:
+            child.report("cannot be set here", at=place)
+        else:
+            child.report("unknown key", at=place, meant=closest(name, self.keys))
+
+    def write(self, value: Any) -> dict[str, Any]:
+        """The fields of `value` that are set."""
+        written = {
+            name: key.shape.write(getattr(value, key.field))
+            for name, key in self.keys.items()
+            if hasattr(value, key.field)
+        }
+        return {name: item for name, item in written.items() if item is not None}
+
+    def schema(self) -> Json:
+        """The keys, their defaults and which of them have to be there."""
+        required = [name for name, key in self.keys.items() if key.required]
+        return {
+            "type": "object",
+            "description": (self._settings.__doc__ or "").partition(".")[0],
+            "additionalProperties": False,
+            "properties": {name: key.schema() for name, key in self.keys.items()},
+            **({"required": required} if required else {}),
+        }
+
+
+HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"  # RFC 9110, section 5.6.2
+
+_SIMPLE: dict[Any, Shape] = {
+    str: Text(),
+    int: Whole(),
+    float: Number(),
+    Secret: SecretText(),
+    Address: AddressText(),
+    tuple[str, ...]: ListOf(Text()),
+    tuple[tuple[str, Secret], ...]: MapOf(SecretText(), HEADER),
+}
+
+
+def shape_of(hint: Any, *, partial: bool = False) -> Shape:
+    """The shape of a field of this type."""
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
+    if get_origin(hint) is Annotated:
+        return Quantity(hint.__metadata__[0])
+    if get_origin(hint) is Literal:
+        return Choice(get_args(hint))
+    if get_origin(hint) is UnionType:
+        return Optional(shape_of(get_args(hint)[0]))
+    if is_dataclass(hint) and isinstance(hint, type):
+        return Section(hint, partial=partial)
+    if issubclass(hint, StrEnum):
+        return Choice(list(hint))
+    raise TypeError(f"no YAML form is known for {hint}")
+
+
+def _suffix(hint: Any) -> str:
+    marks = getattr(hint, "__metadata__", ())
+    return next((SCALES[mark].suffix for mark in marks if isinstance(mark, Unit)), "")

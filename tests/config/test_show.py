@@ -1,0 +1,123 @@
+"""What is shown of a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import yaml
+
+from sidecar.config import explain, redacted
+from sidecar.core.settings import Provider, Secret, Settings
+from tests.config.texts import BASE, settings_of
+
+FULL = """\
+listen: 127.0.0.1:1
+admin: 127.0.0.1:2
+admin_token: t
+log: {level: error, format: text}
+limits: {request_body: 1MB, headers: 3KiB}
+drain_timeout: 1500ms
+content_filter: fail_over
+breaker: {open_timeout: 61s, open_backoff: {multiplier: 2, max: 5m}}
+timeouts: {idle: 250ms}
+providers:
+  one: {kind: openai, api_key: k, headers: {a: x}, proxy: "http://u:p@h"}
+  two: {kind: gemini, api_key: k, breaker: {scope: model}, timeouts: {connect: 1s}}
+routes:
+  - models: [a, "b*"]
+    chain: [one/m, {provider: two, context: 5, timeouts: {answer: 1h}}]
+    timeouts: {total: 2m}
+  - {models: ["*"], chain: [two/org/m], content_filter: return}
+"""
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """The settings with each secret as it is shown."""
+    hidden = Secret("***")
+
+    def shown(provider: Provider) -> Provider:
+        return replace(
+            provider,
+            api_key=provider.api_key and hidden,
+            proxy=provider.proxy and Secret("http://***"),
+            headers=tuple((name, hidden) for name, _ in provider.headers),
+        )
+
+    return replace(
+        settings,
+        admin_token=settings.admin_token and hidden,
+        providers=tuple(shown(provider) for provider in settings.providers),
+        routes=tuple(
+            replace(
+                route,
+                chain=tuple(
+                    replace(entry, provider=shown(entry.provider)) for entry in route.chain
+                ),
+            )
+            for route in settings.routes
+        ),
+    )
+
+
+def test_what_is_shown_reads_back_as_it_was_but_for_the_secrets() -> None:
+    settings = settings_of(FULL)
+    shown = yaml.safe_dump(redacted(settings)).replace("proxy: '***'", "proxy: http://***")
+
+    assert settings_of(shown) == without_secrets(settings)
+
+
+def test_every_secret_is_hidden() -> None:
+    shown = redacted(settings_of(FULL))
+
+    one = shown["providers"]["one"]
+    assert (shown["admin_token"], one["api_key"], one["proxy"], one["headers"]) == (
+        "***",
+        "***",
+        "***",
+        {"a": "***"},
+    )
+
+
+def test_what_is_not_set_is_not_shown() -> None:
+    shown = redacted(settings_of(BASE))
+
+    assert not {"api_key", "proxy", "ca_file"} & shown["providers"]["one"].keys()
+
+
+def test_a_chain_is_explained_with_its_models_clocks_and_thresholds() -> None:
+    assert (
+        explain(settings_of(FULL), "b1")
+        == """\
+b1 takes the route a,b*
+  the whole chain has 2m; a refusal by content policy fails over
+
+1. one: m
+   provider  openai, https://api.openai.com/v1
+   clocks    connect 5s, first token 12s (1m with reasoning), answer 2m, idle 250ms
+   breaker   one
+             opens after 3 failures in a row within 1m,
+             or when 50% of at least 10 requests within 30s fail
+             stays open for 61s, x2 after each failed round, up to 5m
+             closes after 2 good probes, at most 2 at once
+
+2. two: the model that was asked for, window of 5 tokens
+   provider  gemini, https://generativelanguage.googleapis.com/v1beta/openai
+   clocks    connect 1s, first token 12s (1m with reasoning), answer 1h, idle 250ms
+   breaker   two/*
+             opens after 3 failures in a row within 1m,
+             or when 50% of at least 10 requests within 30s fail
+             stays open for 61s, x2 after each failed round, up to 5m
+             closes after 2 good probes, at most 2 at once"""
+    )
+
+
+def test_a_plain_breaker_is_explained_without_a_backoff() -> None:
+    assert "stays open for 1m\n" in explain(settings_of(BASE), "a")
+
+
+def test_a_model_that_no_route_takes_is_told_so() -> None:
+    text = BASE.replace('["*"]', "[a, b]")
+
+    assert explain(settings_of(text), "c") == (
+        "No route takes c: such a request is answered with 404. Taken: a,b"
+    )
