@@ -1,0 +1,250 @@
+"""What a healthy provider answers: OpenAI's wire format, the same words every time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import chain, cycle, islice
+from typing import Any
+
+import orjson
+
+from sidecar.faults.wire import Call
+
+Json = dict[str, Any]
+Event = Json | bytes  # bytes go on the wire as they are
+
+CREATED = 1_800_000_000
+PROMPT_TOKENS = 7
+VECTOR = (0.5, -0.25, 0.125, 0.0)  # exact as float32, so that both encodings say the same
+FILE = bytes(range(256))
+DONE = b"data: [DONE]\n\n"
+CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the provider has to say, and how fast.
+
+    `text` is "Hello from NAME." where it is empty; `words` repeats or cuts it to so many (0: as it
+    is). The first word comes after `first_after_s`, each further one after `delay_s`; a call that
+    does not stream waits as long for its whole answer. `calls_tool` calls the first tool of a
+    request that brings tools.
+    """
+
+    text: str = ""
+    words: int = 0
+    first_after_s: float = 0.0
+    delay_s: float = 0.0
+    calls_tool: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything that a script may look at: who plays, what was asked, what there is to say."""
+
+    name: str
+    call: Call
+    answer: Answer
+
+    @property
+    def asked(self) -> Json:
+        """The request's JSON, empty where it is none."""
+        return self.call.json if isinstance(self.call.json, dict) else {}
+
+    @property
+    def path(self) -> str:
+        """The path without its query."""
+        return self.call.path.partition("?")[0]
+
+    @property
+    def model(self) -> str:
+        """The model asked for: the one that answers."""
+        return str(self.asked.get("model", self.name))
+
+    @property
+    def streams(self) -> bool:
+        """Whether the call wants a stream and can have one."""
+        return self.asked.get("stream") is True and self.path.endswith(COMPLETIONS)
+
+    @property
+    def tool(self) -> str | None:
+        """The name of the function to call, if one is to be called."""
+        tools = self.asked.get("tools") if self.answer.calls_tool else None
+        return str(tools[0]["function"]["name"]) if tools else None
+
+    @property
+    def pieces(self) -> list[str]:
+        """The words to say, each with the space before it."""
+        words = (self.answer.text or f"Hello from {self.name}.").split()
+        said = islice(cycle(words), self.answer.words or len(words))
+        return [word if at == 0 else f" {word}" for at, word in enumerate(said)]
+
+    @property
+    def finish(self) -> str:
+        """Why the answer ends."""
+        return "tool_calls" if self.tool else "stop"
+
+    @property
+    def usage(self) -> Json:
+        """Tokens, one for each word of the answer."""
+        said = len(self.pieces)
+        counted = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": said}
+        return counted | {"total_tokens": PROMPT_TOKENS + said}
+
+
+# A streamed answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """A streamed answer in parts, so that a fault can leave out, change or add some."""
+
+    opening: list[Event] = field(default_factory=list)
+    words: list[Event] = field(default_factory=list)
+    finish: list[Event] = field(default_factory=list)
+    usage: list[Event] = field(default_factory=list)
+    done: list[Event] = field(default_factory=list)
+
+    @property
+    def events(self) -> list[Event]:
+        """All of it in order."""
+        return list(chain(self.opening, self.words, self.finish, self.usage, self.done))
+
+
+def speech_of(scene: Scene) -> Speech:
+    """The stream that a healthy provider sends."""
+    chat = scene.path.endswith(CHAT)
+    deltas = tool_deltas(scene) if chat and scene.tool else text_deltas(scene)
+    options = scene.asked.get("stream_options") or {}
+    usage = {**chunk_of(scene), "choices": [], "usage": scene.usage}
+    return Speech(
+        opening=[chunk_of(scene, {"role": "assistant", "content": ""})] if chat else [],
+        words=[chunk_of(scene, delta) for delta in deltas],
+        finish=[chunk_of(scene, {}, scene.finish if chat else "stop")],
+        usage=[usage] if options.get("include_usage") else [],
+        done=[DONE],
+    )
+
+
+def chunk_of(scene: Scene, delta: Json | None = None, finish: str | None = None) -> Json:
+    """One event of the stream, for either endpoint."""
+    choice: Json = {"index": 0, "finish_reason": finish, "logprobs": None}
+    if scene.path.endswith(CHAT):
+        choice["delta"] = delta or {}
+    else:
+        choice["text"] = (delta or {}).get("content", "")
+    chunk = {**envelope(scene, "chat.completion.chunk"), "choices": [choice]}
+    asks_usage = (scene.asked.get("stream_options") or {}).get("include_usage")
+    return {**chunk, "usage": None} if asks_usage else chunk
+
+
+def text_deltas(scene: Scene) -> list[Json]:
+    """The words, one each."""
+    return [{"content": piece} for piece in scene.pieces]
+
+
+def tool_deltas(scene: Scene) -> list[Json]:
+    """The head of a tool call, then its arguments piece by piece."""
+    function = {"name": scene.tool, "arguments": ""}
+    first = {"index": 0, "id": f"call_{scene.name}", "type": "function", "function": function}
+    said = arguments(scene)
+    pieces = [said[at : at + 8] for at in range(0, len(said), 8)]
+    rest = [{"index": 0, "function": {"arguments": piece}} for piece in pieces]
+    return [{"tool_calls": [call]} for call in (first, *rest)]
+
+
+def encode(event: Event) -> bytes:
+    """An event as it goes on the wire."""
+    return event if isinstance(event, bytes) else data(event)
+
+
+def data(value: Json | list[Json]) -> bytes:
+    """JSON as a server-sent event."""
+    return b"data: " + orjson.dumps(value) + b"\n\n"
+
+
+# A whole answer
+
+
+def body_of(scene: Scene) -> tuple[bytes, str]:
+    """The body of an answer that is not streamed, and its content type."""
+    if scene.call.method == "GET" and scene.path.endswith("/content"):
+        return FILE, "application/octet-stream"
+    tell = next((tell for path, tell in ENDPOINTS.items() if scene.path.endswith(path)), echo)
+    return orjson.dumps(tell(scene)), "application/json"
+
+
+def chat_completion(scene: Scene) -> Json:
+    """The words, or the tool call, as one message."""
+    message: Json = {"role": "assistant", "content": "".join(scene.pieces), "refusal": None}
+    if scene.tool:
+        function = {"name": scene.tool, "arguments": arguments(scene)}
+        call = {"id": f"call_{scene.name}", "type": "function", "function": function}
+        message |= {"content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": scene.finish, "logprobs": None}
+    return {**envelope(scene, "chat.completion"), "choices": [choice], "usage": scene.usage}
+
+
+def completion(scene: Scene) -> Json:
+    """The words as one text."""
+    choice = {"index": 0, "text": "".join(scene.pieces), "finish_reason": "stop", "logprobs": None}
+    return {**envelope(scene, "text_completion"), "choices": [choice], "usage": scene.usage}
+
+
+def embeddings(scene: Scene) -> Json:
+    """One and the same vector for each input, as floats or in base64 as asked."""
+    asked = scene.asked.get("input", "")
+    packed = base64.b64encode(struct.pack(f"<{len(VECTOR)}f", *VECTOR)).decode()
+    vector = packed if scene.asked.get("encoding_format") == "base64" else VECTOR
+    count = len(asked) if isinstance(asked, list) else 1
+    data = [{"object": "embedding", "index": at, "embedding": vector} for at in range(count)]
+    usage = {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS}
+    return {"object": "list", "data": data, "model": scene.model, "usage": usage}
+
+
+def models(scene: Scene) -> Json:
+    """A list of one."""
+    entry = {"id": f"{scene.name}-model", "object": "model", "created": CREATED}
+    return {"object": "list", "data": [{**entry, "owned_by": scene.name}]}
+
+
+def echo(scene: Scene) -> Json:
+    """What came in: shows whether a call was passed through untouched."""
+    call = scene.call
+    return {
+        "provider": scene.name,
+        "method": call.method,
+        "path": call.path,
+        "headers": call.headers,
+        "sha256": hashlib.sha256(call.body).hexdigest(),
+        "size": len(call.body),
+    }
+
+
+ENDPOINTS: dict[str, Callable[[Scene], Json]] = {
+    CHAT: chat_completion,
+    COMPLETIONS: completion,
+    "/embeddings": embeddings,
+    "/models": models,
+}
+
+
+def arguments(scene: Scene) -> str:
+    """What the tool is called with: JSON, as a string."""
+    return orjson.dumps({"text": "".join(scene.pieces)}).decode()
+
+
+def envelope(scene: Scene, kind: str) -> Json:
+    """What every answer of either kind carries."""
+    chat = scene.path.endswith(CHAT)
+    return {
+        "id": f"{'chatcmpl' if chat else 'cmpl'}-{scene.name}",
+        "object": kind if chat else "text_completion",
+        "created": CREATED,
+        "model": scene.model,
+    }
