@@ -7,7 +7,7 @@ asked after all the others, because an answer is worth more than a clean conscie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
@@ -24,6 +24,10 @@ class Try:
     entry: Entry
     until_s: float
     last_resort: bool = False
+
+    def before(self, deadline_s: float) -> Try:
+        """The same, to end by `deadline_s` as well: that of a probe's lease."""
+        return self if self.until_s <= deadline_s else replace(self, until_s=deadline_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,23 +28,23 @@ class Refused:
 
 def refuse(steps: Sequence[Step], end: GiveUp) -> Refused:
     """Choose the answer for a walk that ended without one."""
-    failures = [step.failure for step in steps if step.failure]
-    reasons = [step.refusal.reason for step in steps if step.refusal]
     if end.deadline:
         return deadline_exceeded(steps)
-    if failures and all(failure.outcome in CALLERS_FAULT for failure in failures):
-        return callers_fault(failures[0])
-    if all_cooling(failures, reasons):
+    failures, reasons = failures_of(steps), reasons_of(steps)
+    outcomes = {failure.outcome for failure in failures}
+    if outcomes <= COOLING and reasons <= {SkipReason.COOLDOWN}:
         return cooling(steps)
-    if reasons and not failures and OPEN_REASONS.intersection(reasons):
-        return all_open(steps)
-    return exhausted(steps)
+    if not failures:
+        return all_open(steps) if OPEN_REASONS & reasons else exhausted(steps)
+    return callers_fault(failures[0]) if outcomes <= CALLERS_FAULT else exhausted(steps)
 
 
-def all_cooling(failures: Sequence[Failure], reasons: Sequence[SkipReason]) -> bool:
-    return all(failure.outcome in COOLING for failure in failures) and all(
-        reason is SkipReason.COOLDOWN for reason in reasons
-    )
+def failures_of(steps: Sequence[Step]) -> list[Failure]:
+    return [step.failure for step in steps if step.failure]
+
+
+def reasons_of(steps: Sequence[Step]) -> set[SkipReason]:
+    return {step.refusal.reason for step in steps if step.refusal}
 
 
 def deadline_exceeded(steps: Sequence[Step]) -> Refused:

@@ -144,7 +144,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name in ("request_body_bytes", "response_body_bytes", "in_flight", "headers_bytes"):
-            require(getattr(self, name) > 0, name.removesuffix("_bytes"), "must be positive", 0)
+            value = getattr(self, name)
+            require(value > 0, name.removesuffix("_bytes"), "must be positive", value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +231,7 @@ class Settings:
         return next((route for route in self.routes if route.serves(model)), None)
 
 
-def require(holds: bool, name: str, rule: str, value: object) -> None:  # noqa: FBT001
+def require(holds: object, name: str, rule: str, value: object) -> None:
     """Raise the `ValueError` of a setting that breaks its rule, naming it and its value."""
     if not holds:
         raise ValueError(f"{name}: {rule}, got {value}")

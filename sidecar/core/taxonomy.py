@@ -128,16 +128,22 @@ BY_CLASS: dict[int, Outcome] = {
 
 def judge_error(status: int, complaint: Complaint, otherwise: Outcome) -> Outcome:
     """What an error answer means. `otherwise` is for a 2xx whose complaint says nothing known."""
-    for word in complaint.words:
-        if word in BY_WORD:
-            return BY_WORD[word]
+    known = (BY_WORD[word] for word in complaint.words if word in BY_WORD)
     status = status if status >= 300 else status_within(complaint)
-    if status in TEXT_DECIDES or not status:
-        text = complaint.message.lower()
-        for pattern, outcome in BY_TEXT:
-            if pattern.search(text):
-                return outcome
-    return BY_STATUS.get(status) or BY_CLASS.get(status // 100, otherwise)
+    return (
+        next(known, None)
+        or judge_text(status, complaint.message.lower())
+        or BY_STATUS.get(status)
+        or BY_CLASS.get(status // 100, otherwise)
+    )
+
+
+def judge_text(status: int, text: str) -> Outcome | None:
+    """What the words of an error mean, where its status leaves that open."""
+    if status and status not in TEXT_DECIDES:
+        return None
+    found = (outcome for pattern, outcome in BY_TEXT if pattern.search(text))
+    return next(found, None)
 
 
 def status_within(complaint: Complaint) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -124,15 +125,19 @@ def choice_index(choice: Mapping[str, Any]) -> int:
 
 def merged(choices: list[object], usage: Usage | None) -> Piece:
     """One piece for an event with several choices, or none, and perhaps usage."""
-    pieces = [read_choice(choice) for choice in choices]
-    failed = next((piece for piece in pieces if piece.failure), None)
-    return failed or Piece(
-        starts=frozenset().union(*(piece.starts for piece in pieces)),
-        ends=frozenset().union(*(piece.ends for piece in pieces)),
-        reasoning=any(piece.reasoning for piece in pieces),
-        filtered=any(piece.filtered for piece in pieces),
-        usage=usage,
-    )
+    whole = Piece(usage=usage)
+    for choice in choices:
+        piece = read_choice(choice)
+        if piece.failure:
+            return piece
+        whole = replace(
+            whole,
+            starts=whole.starts | piece.starts,
+            ends=whole.ends | piece.ends,
+            reasoning=whole.reasoning or piece.reasoning,
+            filtered=whole.filtered or piece.filtered,
+        )
+    return whole
 
 
 def read_usage(usage: object) -> Usage | None:

@@ -34,6 +34,12 @@ from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, error_reply, json_rep
 log = logging.getLogger(__name__)
 
 MARGIN = 0.05  # of a client's deadline, so that it hears our answer and not its own clock
+UNCONFIRMED = Refused(
+    status=503,
+    type="service_unavailable_error",
+    code="store_unavailable",
+    message="The store did not confirm the reset; nothing is certain to have changed.",
+)
 FULL = Refused(
     status=503,
     type="service_unavailable_error",
@@ -48,7 +54,8 @@ class ApiPorts:
     """What the API listener needs beside the chain.
 
     `may_change` tells why a request may not change anything, or `None` where it may; `reset`
-    resets one breaker or all, and raises `KeyError` for a name that nobody has.
+    resets one breaker or all; it raises `KeyError` for a name that nobody has, `ConnectionError` or
+    `TimeoutError` where the store does not confirm.
     """
 
     may_change: Callable[[web.BaseRequest], str | None]
@@ -170,6 +177,8 @@ class Api:
             await self._ports.reset(provider)
         except KeyError:
             raise rejected(f"There is no provider '{provider}'.", status=404) from None
+        except (ConnectionError, TimeoutError):
+            raise Rejected(UNCONFIRMED) from None
         return json_reply(orjson.dumps({"reset": provider or "all"}), exchange.headers())
 
     async def _read(self, request: web.BaseRequest) -> bytes:

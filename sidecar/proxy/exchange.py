@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,8 @@ from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.settings import Entry
 from sidecar.proxy.attempt import Attempt
 
-TRACEPARENT_PARTS = 4  # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
+# version, trace id, parent id, flags (W3C Trace Context, section 3.2)
+TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,5 +102,5 @@ class Exchange:
     @property
     def trace_id(self) -> str:
         """The caller's trace, if it said one."""
-        parts = self.request.headers.get("traceparent", "").split("-")
-        return parts[1] if len(parts) == TRACEPARENT_PARTS and len(parts[1]) == 32 else ""
+        match = TRACEPARENT.match(self.request.headers.get("traceparent", ""))
+        return match[1] if match else ""

@@ -56,7 +56,8 @@ class Handler:
                 self._pass_over(exchange, failover, step.entry, permit)
                 continue
             self._announce(exchange, failover, step.entry)
-            attempt = Attempt(self.upstreams[step.entry.provider.name], call, step, terms)
+            upstream = self.upstreams[step.entry.provider.name]
+            attempt = Attempt(upstream, call, step.before(permit.deadline_s), terms)
             try:
                 answer = await attempt.ask()
                 self._first_content(exchange, attempt, permit)

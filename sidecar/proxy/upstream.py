@@ -132,8 +132,12 @@ def own_headers(provider: Provider, preset: Preset) -> CIMultiDict[str]:
 
 
 def tls(ca_file: str | None) -> ssl.SSLContext | bool:
-    """The trust for one provider: the system's, or that of a PEM file."""
-    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+    """The trust for one provider: the system's, and a PEM file's beside it."""
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:

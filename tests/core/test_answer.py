@@ -29,40 +29,38 @@ def failure_of(judge: Judge, *pieces: Piece) -> Outcome:
     return failed.value.outcome
 
 
-def test_nothing_goes_out_before_the_first_content():
+def test_nothing_goes_out_before_the_first_content() -> None:
     assert moves(Judge(), ROLE, THOUGHT, ROLE) == [Move.HOLD] * 3
 
 
-def test_the_first_content_commits():
+def test_the_first_content_commits() -> None:
     judge = Judge()
 
     assert moves(judge, ROLE, TEXT, ROLE) == [Move.HOLD, Move.RELAY, Move.RELAY]
     assert judge.committed
 
 
-def test_reasoning_is_progress_but_no_commitment():
-    judge = Judge()
-    moves(judge, ROLE)
-    assert not judge.progressed
+def test_reasoning_is_progress_but_no_commitment() -> None:
+    role, thought = Judge(), Judge()
+    moves(role, ROLE)
+    moves(thought, THOUGHT)
 
-    moves(judge, THOUGHT)
-
-    assert judge.progressed
-    assert not judge.committed
+    assert [role.progressed, thought.progressed] == [False, True]
+    assert not thought.committed
 
 
-def test_a_preamble_beyond_all_bounds_goes_out():
+def test_a_preamble_beyond_all_bounds_goes_out() -> None:
     judge = Judge()
 
     assert judge.judge(THOUGHT, HELD_BYTES) is Move.HOLD
     assert judge.judge(THOUGHT, 1) is Move.RELAY
 
 
-def test_a_finished_answer_ends_whole():
+def test_a_finished_answer_ends_whole() -> None:
     assert moves(Judge(), TEXT, FINISH, DONE)[-1] is Move.END
 
 
-def test_an_empty_answer_that_finished_is_whole():
+def test_an_empty_answer_that_finished_is_whole() -> None:
     assert moves(Judge(), ROLE, FINISH, DONE) == [Move.HOLD, Move.HOLD, Move.END]
 
 
@@ -71,11 +69,11 @@ def test_an_empty_answer_that_finished_is_whole():
     [(), (ROLE,), (TEXT,), (THOUGHT,), (TEXT, Piece(starts=ONE), FINISH)],
     ids=["nothing", "role only", "text", "reasoning", "one of two choices finished"],
 )
-def test_an_end_without_a_finish_is_truncated(pieces: tuple[Piece, ...]):
+def test_an_end_without_a_finish_is_truncated(pieces: tuple[Piece, ...]) -> None:
     assert failure_of(Judge(), *pieces, DONE) is Outcome.STREAM_TRUNCATED
 
 
-def test_every_choice_that_began_must_finish():
+def test_every_choice_that_began_must_finish() -> None:
     judge = Judge()
     moves(judge, TEXT, Piece(starts=ONE), FINISH)
     assert not judge.whole
@@ -85,29 +83,29 @@ def test_every_choice_that_began_must_finish():
     assert judge.whole
 
 
-def test_an_error_event_is_what_it_says():
+def test_an_error_event_is_what_it_says() -> None:
     error = Piece(failure=Outcome.OVERLOADED, message="busy")
 
     assert failure_of(Judge(), TEXT, error) is Outcome.OVERLOADED
 
 
-def test_garbage_before_content_fails():
+def test_garbage_before_content_fails() -> None:
     assert failure_of(Judge(), ROLE, GARBLED) is Outcome.PROTOCOL
 
 
-def test_one_garbled_event_among_good_ones_is_skipped():
+def test_one_garbled_event_among_good_ones_is_skipped() -> None:
     assert moves(Judge(), TEXT, GARBLED, TEXT)[1:] == [Move.DROP, Move.RELAY]
 
 
-def test_a_second_garbled_event_fails():
+def test_a_second_garbled_event_fails() -> None:
     assert failure_of(Judge(), TEXT, GARBLED, TEXT, GARBLED) is Outcome.PROTOCOL
 
 
-def test_a_refusal_by_policy_is_an_answer():
+def test_a_refusal_by_policy_is_an_answer() -> None:
     assert moves(Judge(), Piece(ends=ZERO, filtered=True), DONE)[-1] is Move.END
 
 
-def test_a_refusal_by_policy_fails_where_it_is_to_fail_over():
+def test_a_refusal_by_policy_fails_where_it_is_to_fail_over() -> None:
     judge = Judge(filter_fails=True)
 
     outcome = failure_of(judge, Piece(ends=ZERO, filtered=True), DONE)
@@ -115,13 +113,13 @@ def test_a_refusal_by_policy_fails_where_it_is_to_fail_over():
     assert outcome is Outcome.CONTENT_FILTER
 
 
-def test_a_refusal_after_content_cannot_fail_over_any_more():
+def test_a_refusal_after_content_cannot_fail_over_any_more() -> None:
     judge = Judge(filter_fails=True)
 
     assert moves(judge, TEXT, Piece(ends=ZERO, filtered=True), DONE)[-1] is Move.END
 
 
-def test_the_last_usage_wins():
+def test_the_last_usage_wins() -> None:
     judge = Judge()
     moves(judge, Piece(usage=Usage(1, 1)), TEXT, Piece(usage=Usage(1, 9)), ROLE)
 
@@ -132,7 +130,7 @@ PIECES = st.sampled_from((ROLE, TEXT, THOUGHT, FINISH, GARBLED, Piece(starts=ONE
 
 
 @given(st.lists(PIECES, max_size=12))
-def test_no_stream_without_its_finish_is_ever_whole(pieces: list[Piece]):
+def test_no_stream_without_its_finish_is_ever_whole(pieces: list[Piece]) -> None:
     judge = Judge()
     try:
         last = moves(judge, *pieces, DONE)[-1]

@@ -31,7 +31,7 @@ def fail(failover: Failover, at: Entry, outcome: Outcome) -> None:
     failover.failed(at, Failure(outcome=outcome), 0.1)
 
 
-def test_each_provider_is_asked_once_in_order():
+def test_each_provider_is_asked_once_in_order() -> None:
     failover = walk(A, B)
 
     assert asked(failover) == "a"
@@ -41,14 +41,14 @@ def test_each_provider_is_asked_once_in_order():
     assert asked(failover) == "over"
 
 
-def test_nobody_is_asked_after_the_deadline():
+def test_nobody_is_asked_after_the_deadline() -> None:
     failover = walk(A, B, deadline_s=10.0)
 
     assert asked(failover, 9.9) == "a"
     assert asked(failover, 10.0) == "deadline"
 
 
-def test_a_refusal_by_content_policy_ends_the_walk():
+def test_a_refusal_by_content_policy_ends_the_walk() -> None:
     failover = walk(A, B)
     asked(failover)
 
@@ -57,7 +57,7 @@ def test_a_refusal_by_content_policy_ends_the_walk():
     assert asked(failover) == "over"
 
 
-def test_a_refusal_by_content_policy_goes_on_where_the_route_says_so():
+def test_a_refusal_by_content_policy_goes_on_where_the_route_says_so() -> None:
     failover = Failover(chain=(A, B), deadline_s=9.0, content_filter=ContentFilter.FAIL_OVER)
     asked(failover)
 
@@ -71,7 +71,9 @@ def test_a_refusal_by_content_policy_goes_on_where_the_route_says_so():
     [(4096, "c"), (8192, "c"), (16384, "b"), (None, "b")],
     ids=["smaller", "the same", "larger", "unknown"],
 )
-def test_a_context_that_was_too_long_goes_to_a_larger_window(window: int | None, served_by: str):
+def test_a_context_that_was_too_long_goes_to_a_larger_window(
+    window: int | None, served_by: str
+) -> None:
     small = entry("a", context=8192)
     failover = walk(small, entry("b", context=window), C)
     asked(failover)
@@ -81,7 +83,7 @@ def test_a_context_that_was_too_long_goes_to_a_larger_window(window: int | None,
     assert asked(failover) == served_by
 
 
-def test_an_entry_with_too_small_a_window_is_a_skip():
+def test_an_entry_with_too_small_a_window_is_a_skip() -> None:
     small = entry("a", context=8192)
     failover = walk(small, entry("b", context=8192))
     asked(failover)
@@ -91,7 +93,7 @@ def test_an_entry_with_too_small_a_window_is_a_skip():
     assert str(failover.steps[-1]) == "b;skipped;context;0"
 
 
-def test_a_parked_provider_is_asked_after_all_the_others():
+def test_a_parked_provider_is_asked_after_all_the_others() -> None:
     failover = walk(A, B)
     asked(failover)
     failover.refused(A, Refusal(SkipReason.PARKED))
@@ -107,7 +109,7 @@ def test_a_parked_provider_is_asked_after_all_the_others():
     assert asked(failover) == "over"
 
 
-def test_an_open_provider_is_not_asked_again():
+def test_an_open_provider_is_not_asked_again() -> None:
     failover = walk(A)
     asked(failover)
 
@@ -116,21 +118,21 @@ def test_an_open_provider_is_not_asked_again():
     assert asked(failover) == "over"
 
 
-def test_each_provider_left_keeps_its_share_of_a_short_deadline():
+def test_each_provider_left_keeps_its_share_of_a_short_deadline() -> None:
     step = walk(A, B, C, deadline_s=9.0).next(0.0)
 
     assert isinstance(step, Try)
     assert step.until_s == pytest.approx(3.0)
 
 
-def test_the_last_provider_has_all_the_time_that_is_left():
+def test_the_last_provider_has_all_the_time_that_is_left() -> None:
     step = walk(A, deadline_s=9.0).next(2.0)
 
     assert isinstance(step, Try)
     assert step.until_s == 9.0
 
 
-def test_a_long_deadline_leaves_each_provider_left_its_first_token_clock():
+def test_a_long_deadline_leaves_each_provider_left_its_first_token_clock() -> None:
     step = walk(A, B, deadline_s=300.0).next(0.0)
 
     assert isinstance(step, Try)
@@ -144,7 +146,7 @@ def test_a_long_deadline_leaves_each_provider_left_its_first_token_clock():
 )
 def test_a_try_never_ends_before_it_begins_nor_after_the_deadline(
     firsts: list[float], total_s: float, now: float
-):
+) -> None:
     chain = [entry(str(place), first_token_s=one) for place, one in enumerate(firsts)]
     step = walk(*chain, deadline_s=total_s).next(now)
 
@@ -155,14 +157,14 @@ def test_a_try_never_ends_before_it_begins_nor_after_the_deadline(
         assert now < step.until_s <= total_s
 
 
-def test_steps_read_like_the_attempts_header():
+def test_steps_read_like_the_attempts_header() -> None:
     refusal = Step(entry=A, refusal=Refusal(SkipReason.HALF_OPEN))
     failure = Step(entry=B, failure=Failure(outcome=Outcome.OVERLOADED, status=503), seconds=0.214)
 
     assert [str(refusal), str(failure)] == ["a;skipped;half_open;0", "b;overloaded;503;0.21"]
 
 
-def test_time_lost_is_that_of_the_failed_attempts():
+def test_time_lost_is_that_of_the_failed_attempts() -> None:
     failover = walk(A, B)
     fail(failover, A, Outcome.SERVER_ERROR)
     failover.refused(B, Refusal(SkipReason.OPEN))

@@ -65,33 +65,33 @@ COOLDOWN = SkipReason.COOLDOWN
         "too large",
     ],
 )
-def test_the_most_useful_truth_is_told(steps: list[Step], status: int, code: str):
+def test_the_most_useful_truth_is_told(steps: list[Step], status: int, code: str) -> None:
     refused = heard(*steps)
 
     assert (refused.status, refused.code) == (status, code)
 
 
-def test_a_passed_deadline_goes_before_everything_else():
+def test_a_passed_deadline_goes_before_everything_else() -> None:
     assert heard(failed(Outcome.BAD_REQUEST, 400), deadline=True).status == 504
 
 
-def test_all_open_says_when_the_earliest_half_opens():
+def test_all_open_says_when_the_earliest_half_opens() -> None:
     refused = heard(skipped(OPEN, 41.2), skipped(OPEN, 7.3), skipped(COOLDOWN, 2.0))
 
     assert refused.retry_after_s == 8
 
 
-def test_cooling_says_the_smallest_reset():
+def test_cooling_says_the_smallest_reset() -> None:
     refused = heard(failed(Outcome.RATE_LIMIT, 429, wait_s=34.4), skipped(COOLDOWN, 12.0))
 
     assert refused.retry_after_s == 12
 
 
-def test_the_wait_is_at_least_a_second():
+def test_the_wait_is_at_least_a_second() -> None:
     assert heard(skipped(OPEN, 0.0)).retry_after_s == 1
 
 
-def test_the_first_providers_words_are_the_callers():
+def test_the_first_providers_words_are_the_callers() -> None:
     refused = heard(
         failed(Outcome.BAD_REQUEST, 400, "messages: too few"),
         failed(Outcome.BAD_REQUEST, 400, "something else"),
@@ -100,7 +100,7 @@ def test_the_first_providers_words_are_the_callers():
     assert refused.message == "messages: too few"
 
 
-def test_a_providers_words_stay_out_of_the_sidecars_own_errors():
+def test_a_providers_words_stay_out_of_the_sidecars_own_errors() -> None:
     refused = heard(failed(Outcome.SERVER_ERROR, 500, "<html>secret</html>"))
 
     assert "secret" not in refused.message

@@ -57,7 +57,7 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("status", "outcome"), STATUSES.items())
-def test_a_bare_status_means(status: int, outcome: Outcome):
+def test_a_bare_status_means(status: int, outcome: Outcome) -> None:
     assert judged(status) is outcome
 
 
@@ -171,7 +171,7 @@ BODIES: list[tuple[str, int, object, Outcome]] = [
 @pytest.mark.parametrize(
     ("status", "body", "outcome"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES]
 )
-def test_a_body_says_more_than_its_status(status: int, body: object, outcome: Outcome):
+def test_a_body_says_more_than_its_status(status: int, body: object, outcome: Outcome) -> None:
     assert judged(status, body) is outcome
 
 
@@ -196,16 +196,16 @@ SHAPES: list[tuple[str, object, str, str]] = [
 @pytest.mark.parametrize(
     ("body", "text", "message"), [row[1:] for row in SHAPES], ids=[row[0] for row in SHAPES]
 )
-def test_every_shape_of_error_is_read(body: object, text: str, message: str):
+def test_every_shape_of_error_is_read(body: object, text: str, message: str) -> None:
     assert read_complaint(body, text).message == message
 
 
-def test_the_parameter_at_fault_is_kept():
+def test_the_parameter_at_fault_is_kept() -> None:
     assert read_complaint(error("no", param="seed")).param == "seed"
 
 
 @given(st.text(max_size=2000))
-def test_a_message_is_one_short_line_without_markup(text: str):
+def test_a_message_is_one_short_line_without_markup(text: str) -> None:
     tidied = tidy(f"<b>{text}</b>")
 
     assert len(tidied) <= MESSAGE_CHARS
@@ -215,18 +215,20 @@ def test_a_message_is_one_short_line_without_markup(text: str):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(("error", "errors", "detail", "message", "code", "type", "details")),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(("error", "errors", "detail", "message", "code", "type", "details")),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
 
 
 @given(status=st.integers(200, 599), body=JSON)
-def test_no_body_is_too_odd_to_be_judged(status: int, body: object):
+def test_no_body_is_too_odd_to_be_judged(status: int, body: object) -> None:
     complaint = read_complaint(body)
 
     assert isinstance(complaint, Complaint)

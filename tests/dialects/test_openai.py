@@ -95,7 +95,7 @@ EVENTS: list[tuple[str, bytes, Piece]] = [
 @pytest.mark.parametrize(
     ("data", "piece"), [row[1:] for row in EVENTS], ids=[row[0] for row in EVENTS]
 )
-def test_an_event_means(data: bytes, piece: Piece):
+def test_an_event_means(data: bytes, piece: Piece) -> None:
     assert StreamReader("s").read(data)[0] == piece
 
 
@@ -124,30 +124,30 @@ ANSWERS: list[tuple[str, object, Outcome]] = [
 @pytest.mark.parametrize(
     ("answer", "outcome"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS]
 )
-def test_a_200_may_be_no_answer(answer: object, outcome: Outcome):
+def test_a_200_may_be_no_answer(answer: object, outcome: Outcome) -> None:
     assert read(answer) is outcome
 
 
-def test_a_refusal_by_policy_fails_where_it_is_to_fail_over():
+def test_a_refusal_by_policy_fails_where_it_is_to_fail_over() -> None:
     filtered = {"choices": [{**CHOICE, "finish_reason": "content_filter"}]}
 
     assert read(filtered, fails=True) is Outcome.CONTENT_FILTER
 
 
-def test_an_embedding_has_data_instead_of_choices():
+def test_an_embedding_has_data_instead_of_choices() -> None:
     assert read({"data": [{"embedding": [0.1]}]}, Endpoint.EMBEDDINGS) is Outcome.OK
     assert read({"choices": [CHOICE]}, Endpoint.EMBEDDINGS) is Outcome.PROTOCOL
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"choices":[{"index":0'], ids=repr)
-def test_what_is_not_json_is_no_answer(body: bytes):
+def test_what_is_not_json_is_no_answer(body: bytes) -> None:
     with pytest.raises(AnswerFailed) as failed:
         read_answer(body, Endpoint.CHAT, filter_fails=False)
 
     assert failed.value.outcome is Outcome.PROTOCOL
 
 
-def test_a_whole_answer_turns_into_a_stream_that_means_the_same():
+def test_a_whole_answer_turns_into_a_stream_that_means_the_same() -> None:
     calls = [{"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     message = {"role": "assistant", "content": "Hi", "tool_calls": calls}
     answer = {
