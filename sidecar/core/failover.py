@@ -70,12 +70,16 @@ class Step:
 class Failover:
     """The walk of one call along `chain` until `deadline_s` (monotonic).
 
+    `one_model`: only the first entry's model will do, as for embeddings, whose vectors mean nothing
+    beside those of another model.
+
     After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
     """
 
     chain: Sequence[Entry]
     deadline_s: float
     content_filter: ContentFilter = ContentFilter.RETURN
+    one_model: bool = False
     steps: list[Step] = field(default_factory=list)
     _place: int = 0
     _over: bool = False
@@ -91,9 +95,10 @@ class Failover:
         while self._place < len(self.chain):
             entry = self.chain[self._place]
             self._place += 1
-            if self._fits(entry):
-                return Try(entry, self._until(now, self.chain[self._place :]))
-            self.steps.append(Step(entry=entry, refusal=Refusal(SkipReason.CONTEXT)))
+            if reason := self._unfit(entry):
+                self.steps.append(Step(entry=entry, refusal=Refusal(reason)))
+                continue
+            return Try(entry, self._until(now, self.chain[self._place :]))
         if self._parked:
             return Try(self._parked.pop(0), self._until(now, self._parked), last_resort=True)
         return GiveUp(deadline=False)
@@ -117,8 +122,13 @@ class Failover:
         """The latest attempt that failed."""
         return next((step for step in reversed(self.steps) if step.failure), None)
 
-    def _fits(self, entry: Entry) -> bool:
-        return self._window is None or entry.context is None or entry.context > self._window
+    def _unfit(self, entry: Entry) -> SkipReason | None:
+        """Why `entry` cannot answer this call, whatever its state."""
+        if self.one_model and entry.model != self.chain[0].model:
+            return SkipReason.UNSUPPORTED
+        if self._window is None or entry.context is None or entry.context > self._window:
+            return None
+        return SkipReason.CONTEXT
 
     def _until(self, now: float, later: Sequence[Entry]) -> float:
         """When the next provider must get its turn: each one left keeps a fair share."""

@@ -16,7 +16,7 @@ from sidecar.core.events import (
     StreamInterrupted,
 )
 from sidecar.core.failover import Failover, GiveUp, Try
-from sidecar.core.outcome import Outcome, RequestOutcome
+from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
 from sidecar.core.refusal import refuse
 from sidecar.core.settings import Entry, Limits, Route
@@ -47,6 +47,7 @@ class Handler:
             chain=route.chain,
             deadline_s=deadline_s,
             content_filter=route.content_filter,
+            one_model=call.endpoint is Endpoint.EMBEDDINGS,
             steps=exchange.steps,
         )
         terms = Terms(self.limits, route.content_filter, deadline_s, self.now, self.unix)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,19 @@ def test_an_entry_with_too_small_a_window_is_a_skip() -> None:
 
     assert asked(failover) == "over"
     assert str(failover.steps[-1]) == "b;skipped;context;0"
+
+
+def test_where_one_model_has_to_answer_others_are_skipped() -> None:
+    again = replace(A, provider=B.provider)
+    failover = Failover(chain=(A, B, again), deadline_s=9.0, one_model=True)
+    asked(failover)
+    fail(failover, A, Outcome.SERVER_ERROR)
+
+    step = failover.next(0.0)
+
+    assert isinstance(step, Try)
+    assert step.entry is again
+    assert str(failover.steps[-1]) == "b;skipped;unsupported;0"
 
 
 def test_a_parked_provider_is_asked_after_all_the_others() -> None:

@@ -1,0 +1,203 @@
+"""The composition root: builds everything from the settings, opens and closes it in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import asdict
+from functools import partial
+from platform import node, python_version
+from types import TracebackType
+from typing import Any, Self
+
+import uvloop
+
+from sidecar import __version__
+from sidecar.clock import Clock, SystemClock
+from sidecar.config import Loaded, redacted
+from sidecar.config.quantity import parse_quantity
+from sidecar.core.events import Event, Report, State
+from sidecar.core.settings import Settings, Unit
+from sidecar.fleet.stores.memory import MemoryStore
+from sidecar.fleet.view import FleetBreakers
+from sidecar.observe.fanout import fan_out
+from sidecar.observe.lag import sample_loop_lag
+from sidecar.observe.logs import LogReporter, set_level, setup
+from sidecar.observe.metrics import Build, Metrics
+from sidecar.observe.status import Status, status_page
+from sidecar.proxy.access import may_change
+from sidecar.proxy.admin import Admin, AdminPorts, Hold
+from sidecar.proxy.api import Api, ApiPorts
+from sidecar.proxy.handler import Handler
+from sidecar.proxy.listener import Listener
+from sidecar.proxy.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+DRAIN_LOOK_S = 0.05
+OPERATOR = "operator"
+
+
+class Sidecar(AbstractAsyncContextManager["Sidecar"]):
+    """Everything, running while entered. `api` and `admin` hold the real ports from then on.
+
+    `reports` are observers beside the metrics and the status.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sha256: str = "",
+        reports: Sequence[Report] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.api = settings.listen
+        self.admin = settings.admin
+        self.drain_asked = asyncio.Event()
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._metrics = Metrics(settings, self._clock, Build(__version__, sha256))
+        self._breakers = FleetBreakers(
+            [entry for route in settings.routes for entry in route.chain],
+            MemoryStore(self._clock),
+            self._clock,
+            self._report,
+            pod_name(),
+        )
+        self._status = Status(
+            settings, self._clock, self._breakers.snapshot, __version__, pod_name()
+        )
+        self._reports = fan_out(self._metrics.report, self._status.report, *reports)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def drain(self) -> None:
+        """Say that we are leaving; wait for the calls in flight, at most `drain_timeout`."""
+        self._front.draining = True
+        until_s = self._clock.monotonic() + self._settings.drain_timeout_s
+        while self._front.in_flight and self._clock.monotonic() < until_s:
+            await self._clock.sleep(DRAIN_LOOK_S)
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Open in this order, close in the other."""
+        settings = self._settings
+        await self._breakers.open()
+        stack.push_async_callback(self._breakers.close)
+        self._front = Api(settings, await self._handler(stack), self._api_ports())
+        admin = Admin(self._admin_ports())
+        api_listener = Listener(self._front.handle, settings.listen, settings.limits)
+        admin_listener = Listener(admin.handle, settings.admin, settings.limits)
+        self.api = (await stack.enter_async_context(api_listener)).address
+        self.admin = (await stack.enter_async_context(admin_listener)).address
+        lag = asyncio.create_task(sample_loop_lag(self._metrics.observe_loop_lag, self._clock))
+        stack.callback(lag.cancel)
+
+    async def _handler(self, stack: AsyncExitStack) -> Handler:
+        upstreams = {}
+        for provider in self._settings.providers:
+            upstreams[provider.name] = upstream = Upstream(provider, self._settings.limits)
+            stack.push_async_callback(upstream.close)
+        return Handler(
+            upstreams=upstreams,
+            breakers=self._breakers,
+            report=self._reports,
+            limits=self._settings.limits,
+            now=self._clock.monotonic,
+            unix=self._clock.unix,
+        )
+
+    def _report(self, event: Event) -> None:
+        self._reports(event)
+
+    def _api_ports(self) -> ApiPorts:
+        hosts = frozenset((self._settings.listen.host,))
+        token = self._settings.admin_token
+        return ApiPorts(
+            may_change=lambda request: may_change(request, token, hosts),
+            reset=self._breakers.reset,
+        )
+
+    def _admin_ports(self) -> AdminPorts:
+        return AdminPorts(
+            ready=lambda: not self._front.draining,
+            all_open=self._all_open,
+            metrics=self._metrics.render,
+            status=self._status.as_json,
+            status_page=status_page,
+            config=partial(redacted, self._settings),
+            version=lambda: {"version": __version__, "python": python_version()},
+            hold=self._hold,
+            release=self._release,
+            reset=self._reset,
+            drain=self.drain_asked.set,
+            set_log_level=set_level,
+            duration_s=lambda text: parse_quantity(text, Unit.SECONDS),
+            token=self._settings.admin_token,
+            hosts=frozenset((self._settings.admin.host,)),
+        )
+
+    def _all_open(self) -> bool:
+        return all(one.state is State.OPEN for one in self._breakers.snapshot())
+
+    async def _hold(self, name: str, hold: Hold) -> dict[str, Any]:
+        await self._breakers.hold(name, State(hold.mode), hold.for_s, OPERATOR, hold.reason)
+        return self._shown(name)
+
+    async def _release(self, name: str) -> dict[str, Any]:
+        await self._breakers.release(name)
+        return self._shown(name)
+
+    async def _reset(self, name: str) -> dict[str, Any]:
+        await self._breakers.reset(name)
+        return self._shown(name)
+
+    def _shown(self, name: str) -> dict[str, Any]:
+        return next(asdict(one) for one in self._breakers.snapshot() if one.name == name)
+
+
+def pod_name() -> str:
+    """What this pod is called among the others."""
+    return os.environ.get("HOSTNAME") or node() or "sidecar"
+
+
+def serve(loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code."""
+    return uvloop.run(run(loaded))
+
+
+async def run(loaded: Loaded) -> int:
+    """Serve inside a running loop. Raises `OSError` where an address cannot be bound."""
+    handler = setup(loaded.settings.log)
+    reports = (LogReporter(handler, SystemClock()).report,)
+    async with Sidecar(loaded.settings, sha256=loaded.sha256, reports=reports) as sidecar:
+        for warning in loaded.warnings:
+            log.warning(warning)
+        log.info(
+            "sidecar is serving",
+            extra={"api": str(sidecar.api), "admin": str(sidecar.admin), "config": loaded.source},
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, sidecar.drain_asked.set)
+        await sidecar.drain_asked.wait()
+        log.info("sidecar is draining")
+        await sidecar.drain()
+    return 0
