@@ -41,7 +41,7 @@ lock: ## resolve the locked versions anew from pyproject.toml
 	@rm -rf $(VENV)-lock
 
 clean: ## remove everything that the words above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/bin bench/results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/bin bench/results bench/venvs
 
 # Debian's python3 may come without ensurepip, so the environment is made without pip and filled from outside.
 $(VENV)/ready: requirements.lock pyproject.toml

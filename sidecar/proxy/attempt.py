@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -249,16 +249,28 @@ class Attempt:
         return self._terms.content_filter is ContentFilter.FAIL_OVER
 
 
-@asynccontextmanager
-async def limited(seconds: float, late: Outcome) -> AsyncIterator[None]:
-    """Raise `AnswerFailed(late)` if the body takes longer than `seconds`."""
-    try:
-        async with asyncio.timeout(seconds) as clock:
-            yield
-    except TimeoutError:
-        if not clock.expired():
-            raise  # a foreign error of the same class
-        raise AnswerFailed(late, SAYING[late]) from None
+class limited:  # noqa: N801  reads like the built-in context managers
+    """Raise `AnswerFailed(late)` if the body of the `async with` takes longer than `seconds`."""
+
+    __slots__ = ("_clock", "_late")
+
+    def __init__(self, seconds: float, late: Outcome) -> None:
+        self._clock = asyncio.timeout(seconds)
+        self._late = late
+
+    async def __aenter__(self) -> None:
+        await self._clock.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._clock.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise AnswerFailed(self._late, SAYING[self._late]) from None
 
 
 def as_streamed(whole: Whole) -> Whole:

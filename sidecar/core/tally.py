@@ -1,0 +1,96 @@
+"""What one pod counts of one provider while its breaker is closed, and when that is too much.
+
+A tally belongs to one epoch: a new one begins with every change of the breaker. Times are
+monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sidecar.core.events import Cause
+from sidecar.core.outcome import Verdict
+from sidecar.core.settings import BreakerPolicy
+
+SLICES = 10  # of the ratio's window: more forget smoother, at more bytes
+
+
+class Slice(NamedTuple):
+    """The calls that ended in one tenth of the ratio's window."""
+
+    number: int
+    calls: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was counted: when each of the last failures in a row came, and slices for the ratio.
+
+    `attested_s` is when the provider itself last said that it failed.
+    """
+
+    streak: tuple[float, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    attested_s: float = float("-inf")
+
+
+class Accusation(NamedTuple):
+    """Enough to open the breaker. Without `attested` the fault may be this pod's own network's."""
+
+    cause: Cause
+    attested: bool
+
+
+def count(
+    tally: Tally, policy: BreakerPolicy, verdict: Verdict, now_s: float, *, attested: bool = False
+) -> Tally:
+    """Add one ended call. A void verdict changes nothing."""
+    if verdict is Verdict.VOID:
+        return tally
+    failed = verdict is Verdict.FAILURE
+    return Tally(
+        (*tally.streak, now_s)[-policy.failure_threshold :] if failed else (),
+        _sliced(tally.slices, _slice_number(policy, now_s), failed),
+        now_s if attested else tally.attested_s,
+    )
+
+
+def accuse(tally: Tally, policy: BreakerPolicy, now_s: float) -> Accusation | None:
+    """Whether it is too much: to be asked after each failure."""
+    if failures_in_a_row(tally, policy, now_s) >= policy.failure_threshold:
+        return Accusation(Cause.FAILURES, tally.attested_s >= tally.streak[0])
+    calls, failures = _sum(tally, policy, now_s)
+    if calls >= policy.min_requests and failures >= policy.failure_ratio * calls:
+        return Accusation(Cause.RATIO, tally.attested_s >= now_s - policy.ratio_window_s)
+    return None
+
+
+def failures_in_a_row(tally: Tally, policy: BreakerPolicy, now_s: float) -> int:
+    """The failures since the last success, none older than the window, as many as matter."""
+    return sum(at >= now_s - policy.failure_window_s for at in tally.streak)
+
+
+def error_ratio(tally: Tally, policy: BreakerPolicy, now_s: float) -> float:
+    """Which part of the calls in the ratio's window failed; 0 without any."""
+    calls, failures = _sum(tally, policy, now_s)
+    return failures / calls if calls else 0.0
+
+
+def _slice_number(policy: BreakerPolicy, now_s: float) -> int:
+    return int(now_s * SLICES / policy.ratio_window_s)
+
+
+def _sliced(slices: tuple[Slice, ...], number: int, failed: bool) -> tuple[Slice, ...]:  # noqa: FBT001  private, and read at once
+    last = slices[-1] if slices else None
+    if last and last.number == number:
+        return *slices[:-1], Slice(number, last.calls + 1, last.failures + failed)
+    young = (old for old in slices if old.number > number - SLICES)
+    return *young, Slice(number, 1, int(failed))
+
+
+def _sum(tally: Tally, policy: BreakerPolicy, now_s: float) -> tuple[int, int]:
+    oldest = _slice_number(policy, now_s) - SLICES + 1
+    live = [part for part in tally.slices if part.number >= oldest]
+    return sum(part.calls for part in live), sum(part.failures for part in live)

@@ -1,0 +1,130 @@
+"""All breakers of this pod: asks the store, learns what it says, reports the moves."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sidecar.clock import Clock
+from sidecar.core.breaker import QUORUM, Lease, Op, Settle, Trip, step
+from sidecar.core.events import BreakerMoved, Cause, Origin, ProbeVerdict, Report, State
+from sidecar.core.permit import Permit
+from sidecar.core.record import Record, Slot, Why
+from sidecar.core.settings import Entry
+from sidecar.fleet.cell import Cell, Grant
+from sidecar.fleet.lane import BackgroundLane, Lane, LocalLane
+from sidecar.fleet.stores.base import LocalStore, Store
+
+_OPERATORS = frozenset((Cause.HOLD, Cause.RELEASE, Cause.RESET))
+
+
+class Board:
+    """The cells by the names of their breakers, and their way to the store.
+
+    With a store in this process an operation has been done, and learned of, when it was sent.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry], store: Store, clock: Clock, report: Report, pod: str
+    ) -> None:
+        guarded: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            guarded[entry.breaker_name].append(entry)
+        self.pod = pod
+        self._clock = clock
+        self._report = report
+        self.lane: Lane
+        if isinstance(store, LocalStore):
+            self.lane = LocalLane(store, clock, self)
+            stored = {name: store.read_now(name) for name in guarded}
+        else:
+            self.lane = BackgroundLane(store, clock, self, guarded, pod)
+            stored = {}
+        since_ms = self.lane.now_ms()
+        self.cells = {
+            name: Cell(guards, stored.get(name) or Record(name=name, since_ms=since_ms))
+            for name, guards in guarded.items()
+        }
+
+    def ask(self, cell: Cell) -> None:
+        """Ask for a lease; it comes to `cell.grant`."""
+        token = secrets.token_hex(8)
+        self._send(cell, Lease(pod=self.pod, epoch=cell.epoch, token=token))
+
+    def settle(self, cell: Cell, permit: Permit, verdict: ProbeVerdict) -> None:
+        """Hand back the lease of `permit`."""
+        self._settle(cell, permit.epoch, permit.token, verdict)
+
+    def trip(self, cell: Cell, trip: Trip) -> None:
+        """Open at once for this pod, and propose it for the fleet."""
+        self.lane.put(cell.name, trip)
+        if cell.current.state is State.CLOSED:
+            alone = replace(trip, epoch=cell.epoch, weight=QUORUM)
+            cell.go_alone(step(cell.current, alone, self.lane.now_ms())[0])
+
+    def known(self, name: str) -> Record:
+        """What the store last said."""
+        return self.cells[name].record
+
+    def learn(self, record: Record) -> None:
+        """Take over the store's word; other pods may have breakers that this one has not."""
+        if cell := self.cells.get(record.name):
+            cell.learn(record)
+            self._tell(cell)
+
+    def granted(self, record: Record, slot: Slot, asked_s: float) -> None:
+        """Keep a lease for the next call."""
+        cell = self.cells[record.name]
+        if record.epoch == cell.epoch:
+            # counted from before it was asked for, so that it ends here before it does in the store
+            cell.grant = Grant(slot.token, asked_s + record.policy.lease_ms / 1000)
+
+    def unused(self, name: str, token: str) -> None:
+        """Give a lease back, if no call has taken it."""
+        cell = self.cells[name]
+        if cell.grant and cell.grant.token == token:
+            cell.grant = None
+            self._settle(cell, cell.epoch, token, ProbeVerdict.VOID)
+
+    def unanswered(self, name: str) -> None:
+        """Without the store's word, what this pod did alone is its own move."""
+        self._tell(self.cells[name])
+
+    def _settle(self, cell: Cell, epoch: int, token: str, verdict: ProbeVerdict) -> None:
+        self._send(cell, Settle(pod=self.pod, epoch=epoch, token=token, verdict=verdict))
+
+    def _send(self, cell: Cell, op: Op) -> None:
+        """Have `op` done to the record in force: the store's, or this pod's own."""
+        if cell.own is None:
+            self.lane.put(cell.name, op)
+            return
+        asked_s = self._clock.monotonic()
+        record, slot = step(cell.own, op, self.lane.now_ms())
+        cell.go_alone(record)
+        self._tell(cell)
+        if slot:
+            self.granted(record, slot, asked_s)
+
+    def _tell(self, cell: Cell) -> None:
+        """Report a move, once it is known whose it was."""
+        record, state = cell.current, cell.current.in_force
+        if state is cell.told or record.why is None:
+            return
+        moved = BreakerMoved(
+            breaker=cell.name,
+            from_state=cell.told,
+            to_state=state,
+            cause=record.why.cause,
+            epoch=record.epoch,
+            origin=self._origin(record.why),
+            until_unix_s=(record.opens_up_ms or 0) / 1000,
+        )
+        cell.told = state
+        self._report(moved)
+
+    def _origin(self, why: Why) -> Origin:
+        if why.cause in _OPERATORS:
+            return Origin.OPERATOR
+        return Origin.SELF if why.pod == self.pod else Origin.FLEET

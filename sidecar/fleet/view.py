@@ -1,0 +1,239 @@
+"""This pod's view of its breakers: admits and settles calls from local memory, without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sidecar.clock import Clock
+from sidecar.core import cooldown
+from sidecar.core.breaker import QUORUM, Cool, Hold, Op, Release, Reset, Trip
+from sidecar.core.events import ProbeEnded, ProbeVerdict, Report, State
+from sidecar.core.outcome import (
+    ATTESTED,
+    COOLING,
+    PARKING,
+    Outcome,
+    SkipReason,
+    Verdict,
+    verdict_of,
+)
+from sidecar.core.permit import Ending, Permit, Refusal
+from sidecar.core.settings import Entry
+from sidecar.core.tally import accuse, count
+from sidecar.fleet.board import Board
+from sidecar.fleet.cell import Aside, Cell
+from sidecar.fleet.status import BreakerStatus, status_of
+from sidecar.fleet.stores.base import Store
+
+WAY_OUT_S = 10.0  # so long another provider's answer proves that this pod reaches the world
+PROBING_RETRY_S = 1.0  # when to ask again while others probe
+TEXT = 200  # characters of an operator's words that are kept
+
+_PROBE_VERDICTS = {
+    Verdict.SUCCESS: ProbeVerdict.SUCCESS,
+    Verdict.FAILURE: ProbeVerdict.FAILURE,
+    Verdict.VOID: ProbeVerdict.VOID,
+}
+
+
+class FleetBreakers:
+    """One breaker in front of each provider (or model), in step with the other pods."""
+
+    def __init__(
+        self, entries: Iterable[Entry], store: Store, clock: Clock, report: Report, pod: str
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._board = Board(entries, store, clock, report, pod)
+        self._cells = self._board.cells
+        self._lane = self._board.lane
+        self._probes: dict[str, Permit] = {}  # under way, by token
+        self._answered_s: dict[str, float] = {}  # by provider: when it last answered this pod
+
+    async def open(self) -> None:
+        """Begin to listen to the store."""
+        await self._lane.open()
+
+    async def close(self) -> None:
+        """Hand back all leases and stop."""
+        for cell in self._cells.values():
+            if cell.grant:
+                self._board.unused(cell.name, cell.grant.token)
+        for permit in self._probes.values():
+            self._board.settle(self._cell_of(permit), permit, ProbeVerdict.VOID)
+        await self._lane.close()
+
+    def admit(self, entry: Entry, *, last_resort: bool = False) -> Permit | Refusal:
+        """Ask for leave to make one attempt at `entry` now; as a last resort also if parked."""
+        cell = self._cells[entry.breaker_name]
+        now_s = self._clock.monotonic()
+        if cell.plain:
+            return Permit(entry=entry, epoch=cell.epoch, granted_s=now_s)
+        if cell.hold_is_over(self._lane.now_ms()):
+            self._board.ask(cell)  # whatever is asked ends the hold
+        epoch = cell.epoch
+        leave = self._admit_guarded(cell, entry, now_s, last_resort)
+        if leave is None and cell.epoch != epoch:  # asking ended a round: the next may be due
+            leave = self._admit_guarded(cell, entry, now_s, last_resort)
+        return leave or Refusal(SkipReason.HALF_OPEN, PROBING_RETRY_S)
+
+    def settle(self, permit: Permit, ending: Ending) -> None:
+        """Hand back `permit` with what became of it. A second call for the same is ignored."""
+        if permit.settled:
+            return
+        permit.settled = True
+        cell = self._cell_of(permit)
+        now_s = self._clock.monotonic()
+        if ending.status:
+            self._answered_s[cell.provider] = now_s
+        if permit.epoch == cell.epoch:
+            self._heed(cell, permit, ending, now_s)
+        if permit.token:
+            self._settle_probe(cell, permit, ending, now_s)
+        elif permit.epoch == cell.epoch and not cell.current.hold:
+            self._count(cell, ending, now_s)
+
+    async def hold(self, name: str, mode: State, ttl_s: float | None, by: str, reason: str) -> None:
+        """Hold a breaker open or closed for `ttl_s`, or (`None`) until it is released.
+
+        `KeyError` for an unknown name, `StoreUnavailable` where the store does not confirm.
+        """
+        if mode is State.HALF_OPEN or (ttl_s is not None and ttl_s <= 0):
+            raise ValueError(f"a hold is open or closed and takes time, got {mode}, {ttl_s} s")
+        ttl_ms = None if ttl_s is None else round(ttl_s * 1000)
+        pod = self._board.pod
+        await self._run(
+            name, Hold(pod=pod, mode=mode, ttl_ms=ttl_ms, by=by[:TEXT], reason=reason[:TEXT])
+        )
+
+    async def release(self, name: str) -> None:
+        """End a hold. Errors as for `hold`."""
+        await self._run(name, Release(pod=self._board.pod))
+
+    async def reset(self, name: str | None) -> None:
+        """Close a breaker (`None`: all), and pass over nothing any more. Errors as for `hold`."""
+        for each in [name] if name is not None else list(self._cells):
+            await self._run(each, Reset(pod=self._board.pod))
+
+    def snapshot(self) -> list[BreakerStatus]:
+        """All breakers at this moment."""
+        now_ms, now_s = self._lane.now_ms(), self._clock.monotonic()
+        return [status_of(cell, now_ms, now_s) for cell in self._cells.values()]
+
+    def _cell_of(self, permit: Permit) -> Cell:
+        return self._cells[permit.entry.breaker_name]
+
+    async def _run(self, name: str, op: Op) -> None:
+        await self._lane.run(self._cells[name].name, op)
+
+    def _admit_guarded(
+        self,
+        cell: Cell,
+        entry: Entry,
+        now_s: float,
+        last_resort: bool,  # noqa: FBT001  private
+    ) -> Permit | Refusal | None:
+        now_ms = self._lane.now_ms()
+        refusal = cell.refusal(entry.model_label, now_ms)
+        if refusal and not (last_resort and refusal.reason is SkipReason.PARKED):
+            return refusal
+        if cell.state_at(now_ms) is State.CLOSED:
+            return Permit(entry=entry, epoch=cell.epoch, granted_s=now_s)
+        return self._probe(cell, entry, now_s)
+
+    def _probe(self, cell: Cell, entry: Entry, now_s: float) -> Permit | None:
+        if cell.grant is None:
+            self._board.ask(cell)
+        grant = cell.take(now_s)
+        if grant is None:
+            return None
+        permit = Permit(
+            entry=entry,
+            epoch=cell.epoch,
+            granted_s=now_s,
+            token=grant.token,
+            deadline_s=grant.deadline_s,
+        )
+        self._probes[permit.token] = permit
+        return permit
+
+    def _settle_probe(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
+        del self._probes[permit.token]
+        verdict = self._probe_verdict(cell, permit, ending, now_s)
+        self._report(ProbeEnded(breaker=cell.name, verdict=verdict))
+        if verdict is not ProbeVerdict.LOST:
+            self._board.settle(cell, permit, verdict)
+
+    def _probe_verdict(
+        self, cell: Cell, permit: Permit, ending: Ending, now_s: float
+    ) -> ProbeVerdict:
+        if now_s >= permit.deadline_s:
+            return ProbeVerdict.LOST
+        if permit.epoch != cell.epoch:
+            return ProbeVerdict.VOID
+        verdict = verdict_of(ending.outcome)
+        doubtful = not (ending.outcome in ATTESTED or self._has_way_out(cell, now_s))
+        if verdict is Verdict.FAILURE and doubtful:
+            return ProbeVerdict.INCONCLUSIVE
+        return _PROBE_VERDICTS[verdict]
+
+    def _count(self, cell: Cell, ending: Ending, now_s: float) -> None:
+        verdict, attested = verdict_of(ending.outcome), ending.outcome in ATTESTED
+        cell.tally = count(cell.tally, cell.policy, verdict, now_s, attested=attested)
+        accusation = verdict is Verdict.FAILURE and accuse(cell.tally, cell.policy, now_s)
+        if not accusation:
+            return
+        sound = accusation.attested or self._has_way_out(cell, now_s)
+        trip = Trip(
+            pod=self._board.pod,
+            epoch=cell.record.epoch,
+            policy=cell.terms,
+            weight=QUORUM if sound else 1,
+            cause=accusation.cause,
+            status=ending.status,
+            retry_after_ms=_stated_ms(ending.wait_s),
+        )
+        self._board.trip(cell, trip)
+
+    def _has_way_out(self, cell: Cell, now_s: float) -> bool:
+        """Whether a failure is not this pod's own network's, or nobody else could tell."""
+        return self._lane.live_pods <= 1 or any(
+            provider != cell.provider and at_s >= now_s - WAY_OUT_S
+            for provider, at_s in self._answered_s.items()
+        )
+
+    def _heed(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
+        """Pass over what asked for it; after a success, forget that waits were too short."""
+        if ending.outcome is Outcome.OK:
+            cell.unstated.pop(permit.entry.model_label, None)
+        elif ending.outcome in COOLING:
+            self._cool(cell, permit, ending, now_s)
+        elif ending.outcome in PARKING:
+            self._park(cell, permit.entry, ending)
+
+    def _cool(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
+        model = permit.entry.model_label
+        unstated = cell.unstated.get(model, cooldown.Unstated())
+        if ending.wait_s is None:
+            unstated = cooldown.another(unstated, permit.granted_s, now_s)
+            cell.unstated[model] = unstated
+        until_ms = self._in_ms(cooldown.cooldown_s(ending.wait_s, unstated))
+        cell.set_aside(SkipReason.COOLDOWN, model, Aside(until_ms, ending.outcome))
+        self._lane.put(cell.name, Cool(pod=self._board.pod, scope=model, until_ms=until_ms))
+
+    def _park(self, cell: Cell, entry: Entry, ending: Ending) -> None:
+        """Here only: a pod with a bad secret must not speak for the fleet."""
+        if ending.outcome is Outcome.MODEL_MISSING and entry.model is None:
+            return  # the caller chose the name: nobody else should suffer for it
+        scope = cooldown.scope_of(ending.outcome, entry.model_label)
+        aside = Aside(self._in_ms(cooldown.parking_s(ending.wait_s)), ending.outcome)
+        for other in self._cells.values():
+            if other is cell or (not scope and other.provider == cell.provider):
+                other.set_aside(SkipReason.PARKED, scope, aside)
+
+    def _in_ms(self, seconds: float) -> int:
+        return self._lane.now_ms() + round(seconds * 1000)
+
+
+def _stated_ms(wait_s: float | None) -> int:
+    return 0 if wait_s is None else round(cooldown.believed_s(wait_s) * 1000)

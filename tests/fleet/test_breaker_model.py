@@ -1,0 +1,142 @@
+"""Every state that small fleets can reach keeps the invariants; rules with a known bug do not."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from sidecar.core.breaker import Cool, Lease, Op, Settle, Trip, step
+from sidecar.core.events import State
+from sidecar.core.record import Policy, Record, Slot
+from tests.fleet.model import Walk
+from tests.fleet.rules import NOW, Step, Violation, World
+
+Answer = tuple[Record, Slot | None]
+
+
+def policy(open_ms: int, growth: str, good: str, times: str) -> Policy:
+    """`growth` is multiplier/max, `good` is successes/probes, `times` is lease/round, in ms."""
+    (multiplier, max_ms), (successes, probes), (lease_ms, round_ms) = (
+        map(int, pair.split("/")) for pair in (growth, good, times)
+    )
+    return Policy(
+        open_ms=open_ms,
+        multiplier=multiplier,
+        max_ms=max_ms,
+        successes=successes,
+        probes=probes,
+        lease_ms=lease_ms,
+        round_ms=round_ms,
+    )
+
+
+TWO_OF_THREE = World(policy=policy(2, "2/4", "2/2", "2/5"), pods="abc")
+OPERATED = World(policy=policy(1, "1/2", "1/1", "1/2"), cools=True, holds=True)
+# With how many states each has: a change of the rules shows here.
+WORLDS = {
+    "one probe of five pods": (World(policy=policy(1, "1/4", "1/1", "2/4"), pods="abcde"), 35_603),
+    "two of four, store's clock behind": (
+        World(policy=policy(2, "1/4", "2/2", "1/2"), pods="abcd", epoch=NOW + 500),
+        19_299,
+    ),
+    "two of three, with back-off": (TWO_OF_THREE, 16_478),
+    "everybody probes": (World(policy=policy(3, "1/4", "3/3", "2/4"), pods="abc"), 22_964),
+    "long leases, short openings": (World(policy=policy(1, "2/2", "3/2", "3/6")), 5_642),
+    "holds, resets and cooldowns": (OPERATED, 2_275),
+    "holds of three pods": (
+        World(policy=policy(1, "1/2", "2/2", "1/2"), pods="abc", holds=True),
+        4_878,
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collection() -> Iterator[None]:
+    """A walk makes many values and no cycles: looking for some costs a fifth of its time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize(("world", "states"), WORLDS.values(), ids=WORLDS)
+def test_no_order_of_events_breaks_an_invariant(world: World, states: int) -> None:
+    assert Walk(step, world).run() == states
+
+
+def test_more_than_a_hundred_thousand_states_are_visited() -> None:
+    assert sum(states for _, states in WORLDS.values()) > 100_000
+
+
+def unfenced_trip(record: Record, op: Op, now_ms: int) -> Answer:
+    return step(record, replace(op, epoch=record.epoch) if isinstance(op, Trip) else op, now_ms)
+
+
+def unlimited_half_open(record: Record, op: Op, now_ms: int) -> Answer:
+    generous = replace(record, policy=replace(record.policy, probes=99, successes=99))
+    new, slot = step(generous if isinstance(op, Lease) else record, op, now_ms)
+    return replace(new, policy=record.policy), slot
+
+
+def close_on_first_success(record: Record, op: Op, now_ms: int) -> Answer:
+    hasty = replace(record, policy=replace(record.policy, successes=1))
+    new, slot = step(hasty if isinstance(op, Settle) else record, op, now_ms)
+    return replace(new, policy=record.policy), slot
+
+
+def lease_that_never_expires(record: Record, op: Op, now_ms: int) -> Answer:
+    leases = tuple(replace(one, until_ms=max(one.until_ms, now_ms + 1)) for one in record.leases)
+    return step(replace(record, leases=leases), op, now_ms)
+
+
+def settle_ignoring_the_epoch(record: Record, op: Op, now_ms: int) -> Answer:
+    return step(record, replace(op, epoch=record.epoch) if isinstance(op, Settle) else op, now_ms)
+
+
+def non_idempotent_token(record: Record, op: Op, now_ms: int) -> Answer:
+    if isinstance(op, Lease) and record.slot(op.token):
+        return record, None
+    return step(record, op, now_ms)
+
+
+def early_half_open_by_a_fast_clock(record: Record, op: Op, now_ms: int) -> Answer:
+    return step(record, op, now_ms + isinstance(op, Lease))
+
+
+def no_deadline_of_the_round(record: Record, op: Op, now_ms: int) -> Answer:
+    if record.state is State.HALF_OPEN:
+        until_ms = max(record.until_ms, now_ms + record.policy.lease_ms)
+        record = replace(record, until_ms=until_ms)
+    return step(record, op, now_ms)
+
+
+def shorter_deadline_wins(record: Record, op: Op, now_ms: int) -> Answer:
+    return step(replace(record, cooldown=()) if isinstance(op, Cool) else record, op, now_ms)
+
+
+def succ_surviving_a_reopen(record: Record, op: Op, now_ms: int) -> Answer:
+    new, slot = step(record, op, now_ms)
+    survives = new.state is not State.CLOSED and new.epoch != record.epoch
+    return replace(new, succ=record.succ) if survives else new, slot
+
+
+BUGS: dict[str, tuple[Step, World, int]] = {
+    "unfenced trip": (unfenced_trip, TWO_OF_THREE, 8),
+    "unlimited half-open": (unlimited_half_open, TWO_OF_THREE, 3),
+    "close on first success": (close_on_first_success, TWO_OF_THREE, 5),
+    "lease that never expires": (lease_that_never_expires, TWO_OF_THREE, 12),
+    "settle ignoring the epoch": (settle_ignoring_the_epoch, TWO_OF_THREE, 7),
+    "non-idempotent token": (non_idempotent_token, TWO_OF_THREE, 9),
+    "early half-open by a fast clock": (early_half_open_by_a_fast_clock, TWO_OF_THREE, 4),
+    "no deadline of the round": (no_deadline_of_the_round, TWO_OF_THREE, 11),
+    "shorter deadline wins": (shorter_deadline_wins, OPERATED, 25),
+    "succ surviving a reopen": (succ_surviving_a_reopen, TWO_OF_THREE, 5),
+}
+
+
+@pytest.mark.parametrize(("bug", "world", "invariant"), BUGS.values(), ids=BUGS)
+def test_the_walk_finds_a_seeded_bug(bug: Step, world: World, invariant: int) -> None:
+    with pytest.raises(Violation, match=f"^{invariant}:"):
+        Walk(bug, world).run()

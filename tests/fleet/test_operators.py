@@ -1,0 +1,140 @@
+"""What operators do and see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sidecar.core.events import State
+from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.permit import Ending
+from sidecar.fleet.view import FleetBreakers
+from tests.fleet.scene import DOWN, UNIX_S, Pod, limited
+
+
+def opened() -> Pod:
+    pod = Pod()
+    pod.calls(3, DOWN)
+    return pod
+
+
+async def test_held_open_refuses_everything() -> None:
+    pod = Pod()
+    await pod.breakers.hold("gemini", State.OPEN, 30.0, "me", "drill")
+
+    assert (pod.refused(), pod.retry_in_s()) == (SkipReason.HELD, 30.0)
+
+
+async def test_held_without_an_end_nobody_knows_when() -> None:
+    pod = Pod()
+    await pod.breakers.hold("gemini", State.OPEN, None, "me", "drill")
+
+    assert pod.retry_in_s() is None
+
+
+async def test_held_closed_refuses_nothing() -> None:
+    pod = opened()
+    await pod.breakers.hold("gemini", State.CLOSED, None, "me", "it works")
+    pod.calls(10, DOWN)
+    pod.call(limited(60.0))
+    pod.call(Ending(outcome=Outcome.AUTH, status=401))
+
+    assert pod.refused() is None
+
+
+async def test_a_hold_ends_by_itself() -> None:
+    pod = Pod()
+    await pod.breakers.hold("gemini", State.OPEN, 30.0, "me", "drill")
+    pod.clock.turn(30.0)
+
+    assert (pod.refused(), pod.moves) == (
+        None,
+        ["closed>open hold operator", "open>closed release operator"],
+    )
+
+
+async def test_a_release_ends_a_hold() -> None:
+    pod = Pod()
+    await pod.breakers.hold("gemini", State.OPEN, None, "me", "drill")
+    await pod.breakers.release("gemini")
+
+    assert pod.refused() is None
+
+
+async def test_a_reset_closes_it() -> None:
+    pod = opened()
+    await pod.breakers.reset("gemini")
+
+    assert (pod.refused(), pod.moves[-1]) == (None, "open>closed reset operator")
+
+
+@pytest.mark.parametrize(
+    "ending", [limited(60.0), Ending(outcome=Outcome.AUTH, status=401)], ids=["cooldown", "parked"]
+)
+async def test_a_reset_of_all_passes_over_nothing_any_more(ending: Ending) -> None:
+    pod = Pod()
+    pod.call(ending)
+    await pod.breakers.reset(None)
+
+    assert pod.refused() is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda breakers: breakers.hold("nobody", State.OPEN, None, "me", ""),
+        lambda breakers: breakers.release("nobody"),
+        lambda breakers: breakers.reset("nobody"),
+    ],
+    ids=["hold", "release", "reset"],
+)
+async def test_an_unknown_breaker_is_a_key_error(
+    command: Callable[[FleetBreakers], object],
+) -> None:
+    with pytest.raises(KeyError):
+        await command(Pod().breakers)  # type: ignore[misc]  # each is a coroutine
+
+
+async def test_nothing_can_be_held_half_open() -> None:
+    with pytest.raises(ValueError, match="half_open"):
+        await Pod().breakers.hold("gemini", State.HALF_OPEN, None, "me", "")
+
+
+def test_the_status_of_an_open_breaker() -> None:
+    pod = opened()
+    pod.clock.turn(10.0)
+    status = pod.breakers.snapshot()[0]
+
+    assert (status.state, status.cause, status.since_unix_s, status.open_until_unix_s) == (
+        State.OPEN,
+        "failures",
+        UNIX_S,
+        UNIX_S + 60.0,
+    )
+    assert (status.retry_in_s, status.consecutive_failures, status.error_ratio) == (50.0, 3, 1.0)
+
+
+async def test_the_status_shows_who_holds_it_and_why() -> None:
+    pod = Pod()
+    await pod.breakers.hold("gemini", State.CLOSED, 30.0, "me", "drill")
+    held = pod.breakers.snapshot()[0].held
+
+    assert held
+    assert (held.mode, held.until_unix_s, held.by, held.reason) == (
+        State.CLOSED,
+        UNIX_S + 30.0,
+        "me",
+        "drill",
+    )
+
+
+def test_the_status_shows_what_is_passed_over() -> None:
+    pod = Pod()
+    first, second = pod.permit(), pod.permit()
+    pod.breakers.settle(first, limited(7.0))
+    pod.breakers.settle(second, Ending(outcome=Outcome.AUTH, status=401))
+    status = pod.breakers.snapshot()[0]
+
+    assert status.cooldown_s == {"flash": 7.0}
+    assert [(one.model, one.reason, one.seconds) for one in status.parked] == [("", "auth", 600.0)]
