@@ -85,6 +85,12 @@ class Cell:
             self.asides[reason, scope] = aside
         self._simplify()
 
+    def unpark(self, model: str) -> None:
+        """Ask `model` again, and its provider; a cooldown goes on."""
+        for scope in (WHOLE_PROVIDER, model):
+            self.asides.pop((SkipReason.PARKED, scope), None)
+        self._simplify()
+
     def forget_asides(self) -> None:
         """Pass nothing over any more but what the breaker refuses."""
         self.asides.clear()

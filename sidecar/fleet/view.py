@@ -205,11 +205,19 @@ class FleetBreakers:
     def _heed(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
         """Pass over what asked for it; after a success, forget that waits were too short."""
         if ending.outcome is Outcome.OK:
-            cell.unstated.pop(permit.entry.model_label, None)
+            self._clear(cell, permit.entry.model_label)
         elif ending.outcome in COOLING:
             self._cool(cell, permit, ending, now_s)
         elif ending.outcome in PARKING:
             self._park(cell, permit.entry, ending)
+
+    def _clear(self, cell: Cell, model: str) -> None:
+        """An answer shows that credential and model are good, whatever was believed of them."""
+        cell.unstated.pop(model, None)
+        if cell.asides:
+            for other in self._cells.values():
+                if other.provider == cell.provider:
+                    other.unpark(model)
 
     def _cool(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
         model = permit.entry.model_label

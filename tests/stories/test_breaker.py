@@ -149,6 +149,15 @@ async def test_a_provider_set_aside_is_asked_when_nobody_else_is_left(world: Wor
     assert ", first;ok;200;" in attempts[1]
 
 
+async def test_a_provider_set_aside_is_back_with_its_first_answer(world: World) -> None:
+    world.first.plays(status(401), "ok")
+    world.second.plays("ok", status(500))
+
+    attempts = await calls(world, 3)
+
+    assert attempts[2].startswith("first;ok;200;")
+
+
 async def test_every_breaker_open_says_when_to_come_back(world: World) -> None:
     world.first.plays(status(500))
     world.second.plays(status(500))
