@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import aiohttp
 import orjson
 
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
-from sidecar.core.headers import to_provider
 from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
 from sidecar.core.retry_after import retry_after_s
@@ -32,6 +30,7 @@ from sidecar.proxy.upstream import (
     read_start,
 )
 from sidecar.proxy.watch import Watch
+from sidecar.proxy.wire import Answer
 
 DRAIN_S = 0.1  # what a connection is worth waiting for after the last event
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -81,7 +80,7 @@ class Attempt:
         self._step = step
         self._terms = terms
         self._wait_s: float | None = None
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Answer | None = None
         self._watch: Watch | None = None
 
     async def ask(self) -> Whole | Stream:
@@ -142,11 +141,7 @@ class Attempt:
         """Let go of the provider: at once, unless the answer is whole and its connection good."""
         if self._watch:
             self._watch.stop()
-        if self._response is None:
-            return
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
+        if self._response:
             self._response.close()
 
     async def _unstreamed(self) -> Whole:
@@ -174,7 +169,7 @@ class Attempt:
         )
         return await self._until_content(response, self._watch)
 
-    async def _until_content(self, response: aiohttp.ClientResponse, watch: Watch) -> Stream:
+    async def _until_content(self, response: Answer, watch: Watch) -> Stream:
         judge = Judge(filter_fails=self._filter_fails)
         reader = StreamReader(self._call.id)
         limit = self._terms.limits.response_body_bytes
@@ -184,16 +179,14 @@ class Attempt:
         self.stream = stream
         return stream
 
-    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_body(self, response: Answer) -> bytes:
         return await read_bounded(response, self._terms.limits.response_body_bytes)
 
-    async def _send(self) -> aiohttp.ClientResponse:
+    async def _send(self) -> Answer:
         """Ask, and judge the head of the answer."""
+        call = self._call
         response = self._response = await self._upstream.send(
-            "POST",
-            self._call.path,
-            to_provider(self._call.headers, openai_headers=self._upstream.preset.openai_headers),
-            self._call.body_for(self._step.entry.model),
+            "POST", call.path, call.headers, call.body_for(self._step.entry.model)
         )
         self.status = response.status
         if response.status != 200:
@@ -201,7 +194,7 @@ class Attempt:
         self.head = response.headers
         return response
 
-    def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> AttemptFailed:
+    def _refused(self, response: Answer, body: bytes) -> AttemptFailed:
         """An error status: what it means, and when to come back."""
         parsed = parse(body)
         complaint = read_complaint(parsed, "" if parsed else body.decode("utf-8", "replace"))

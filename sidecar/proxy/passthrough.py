@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 
-import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.events import AttemptEnded, AttemptStarted, Skipped
 from sidecar.core.failover import Failure, GiveUp, Step
-from sidecar.core.headers import to_application, to_provider
+from sidecar.core.headers import to_application
 from sidecar.core.outcome import Outcome, RequestOutcome
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.refusal import refuse
@@ -23,6 +23,7 @@ from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.replies import error_reply
 from sidecar.proxy.upstream import FOREIGN_ERRORS, as_failure
+from sidecar.proxy.wire import Answer
 
 
 @dataclass(slots=True)
@@ -63,16 +64,10 @@ class PassThrough:
     ) -> web.StreamResponse:
         upstream = self.handler.upstreams[passage.entry.provider.name]
         request = exchange.request
-        headers = to_provider(
-            request.headers.items(), openai_headers=upstream.preset.openai_headers
-        )
         timeouts = passage.entry.timeouts
-        try:
-            async with limited(timeouts.answer_s, Outcome.TIMEOUT_ANSWER):
-                answer = await upstream.send(request.method, path, headers, body or None)
-        except FOREIGN_ERRORS as error:
-            raise as_failure(error) from error
-        async with answer:
+        async with limited(timeouts.answer_s, Outcome.TIMEOUT_ANSWER):
+            answer = await upstream.send(request.method, path, request.headers.items(), body)
+        with closing(answer):
             passage.status = exchange.code = answer.status
             response = web.StreamResponse(status=answer.status)
             response.headers.extend(passed_headers(exchange, answer))
@@ -139,14 +134,14 @@ class PassThrough:
         )
 
 
-def passed_headers(exchange: Exchange, answer: aiohttp.ClientResponse) -> CIMultiDict[str]:
+def passed_headers(exchange: Exchange, answer: Answer) -> CIMultiDict[str]:
     """The provider's headers that may pass, and ours."""
     headers = CIMultiDict(to_application(answer.headers.items()))
     headers.update(exchange.headers())
     return headers
 
 
-async def pieces(answer: aiohttp.ClientResponse, idle_s: float) -> AsyncIterator[bytes]:
+async def pieces(answer: Answer, idle_s: float) -> AsyncIterator[bytes]:
     """The body as it comes. Raises `AnswerFailed` where it breaks off or falls silent."""
     try:
         while True:

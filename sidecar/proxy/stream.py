@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import aiohttp
-
 from sidecar.core.answer import AnswerFailed, Judge, Move
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
@@ -13,6 +11,7 @@ from sidecar.core.sse import Event, EventTooLarge, Parser, encode
 from sidecar.dialects.openai import DONE, StreamReader
 from sidecar.proxy.upstream import FOREIGN_ERRORS, as_failure
 from sidecar.proxy.watch import Watch
+from sidecar.proxy.wire import Answer
 
 SAYING = {
     Outcome.TIMEOUT_FIRST_TOKEN: "the provider's first token took too long",
@@ -27,7 +26,7 @@ class Stream:
 
     def __init__(
         self,
-        response: aiohttp.ClientResponse,
+        response: Answer,
         reader: StreamReader,
         judge: Judge,
         watch: Watch,

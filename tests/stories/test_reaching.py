@@ -15,7 +15,7 @@ import trustme
 from aiohttp.resolver import ThreadedResolver
 
 from sidecar.app import Sidecar
-from sidecar.core.settings import Settings
+from sidecar.core.settings import Secret, Settings
 from sidecar.faults.catalog import status
 from sidecar.faults.provider import ScriptedProvider
 from tests.stories.world import CHAT, World, settings_for
@@ -92,3 +92,40 @@ async def test_a_body_that_cannot_be_unpacked_fails_over(stream: bool, world: Wo
     await answer.read()
 
     assert answer.headers["x-sidecar-provider"] == "second"
+
+
+async def test_a_proxy_is_asked_in_its_own_form(world: World) -> None:
+    proxy = Secret(world.first.base_url.removesuffix("/v1").replace("//", "//me:secret@"))
+    settings = changed(settings_for(world.first), base_url="http://far.test/v1", proxy=proxy)
+
+    async with asked(settings) as answer:
+        assert answer.status == 200
+
+    call = world.first.calls[-1]
+    assert call.path == "http://far.test/v1/chat/completions"
+    assert call.headers["host"] == "far.test"
+    assert call.headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
+
+
+async def test_a_proxy_that_opens_no_tunnel_fails_over(world: World) -> None:
+    proxy = Secret(world.first.base_url.removesuffix("/v1"))
+    settings = changed(
+        settings_for(world.first, world.second), base_url="https://far.test/v1", proxy=proxy
+    )
+    world.first.plays(status(407))
+
+    async with asked(settings) as answer:
+        assert answer.headers["x-sidecar-attempts"].startswith("first;connect;0;")
+        assert answer.headers["x-sidecar-provider"] == "second"
+    assert world.first.calls[-1].method == "CONNECT"
+
+
+async def test_a_headers_own_value_goes_before_the_applications(world: World) -> None:
+    settings = changed(settings_for(world.first), headers=(("x-team", Secret("search")),))
+    async with Sidecar(settings) as sidecar, aiohttp.ClientSession() as http:
+        url = f"http://{sidecar.api}/v1/chat/completions"
+        await http.post(url, json=CHAT, headers={"X-Team": "mine", "X-Other": "kept"})
+
+    headers = world.first.calls[-1].headers
+    assert headers["x-team"] == "search"
+    assert headers["x-other"] == "kept"
