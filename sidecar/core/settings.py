@@ -209,7 +209,7 @@ class Route:
 
     def serves(self, model: str) -> bool:
         """Whether one of the patterns (shell globs, case-sensitive) matches."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return "*" in self.models or any(fnmatchcase(model, one) for one in self.models)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
