@@ -24,7 +24,7 @@ GARBLED = Piece(garbled=True)
 
 CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
-FAILED_FINISHES = frozenset(("error", "network_error", "malformed_function_call"))
+FAILED_FINISHES = ("error", "network_error", "malformed_function_call")
 LISTS_BY_ENDPOINT = {
     Endpoint.CHAT: "choices",
     Endpoint.COMPLETIONS: "choices",
@@ -173,11 +173,10 @@ def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mappi
 
 def check_finishes(choices: list[Any], *, filter_fails: bool) -> None:
     """Raise `AnswerFailed` where a choice says that it failed."""
-    finishes = {choice.get("finish_reason") for choice in choices if isinstance(choice, dict)}
-    if failed := FAILED_FINISHES & finishes:
-        raise AnswerFailed(
-            Outcome.GENERATION_FAILED, f"the provider finished with {', '.join(sorted(failed))}"
-        )
+    finishes = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    for finish in finishes:
+        if finish in FAILED_FINISHES:
+            raise AnswerFailed(Outcome.GENERATION_FAILED, f"the provider finished with {finish}")
     if filter_fails and "content_filter" in finishes:
         raise AnswerFailed(
             Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
@@ -206,7 +205,11 @@ def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     delta = dict(message) if isinstance(message, dict) else {}
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
-        delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
+        delta["tool_calls"] = [
+            {"index": place, **call}
+            for place, call in enumerate(calls)
+            if isinstance(call, Mapping)
+        ]
     return [
         {"index": index, "delta": delta, "finish_reason": None},
         {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")},

@@ -23,7 +23,8 @@ class Calls:
 
     def place(self, call: Json) -> tuple[int, bool]:
         """The dense index of `call`, and whether it begins there."""
-        name, index = call.get("id") or "", call.get("index")
+        name, index = call.get("id"), call.get("index")
+        name = name if isinstance(name, str) else ""
         index = index if isinstance(index, int) else None
         known = self.by_id.get(name) if name else self._continued(call, index)
         place = self.count if known is None else known
@@ -50,8 +51,8 @@ class Tidier:
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
-        self._roles: set[object] = set()
-        self._calls: dict[object, Calls] = {}
+        self._roles: set[int] = set()
+        self._calls: dict[int, Calls] = {}
 
     def tidy(self, chunk: Json) -> bool:
         """Mend `chunk` in place. Returns whether anything had to change."""
@@ -67,7 +68,8 @@ class Tidier:
         return changed
 
     def _tidy_choice(self, choice: Json) -> bool:
-        delta, index = choice.get("delta"), choice.get("index", 0)
+        delta, index = choice.get("delta"), choice.get("index")
+        index = index if isinstance(index, int) else 0
         changed = False
         if isinstance(delta, dict):
             changed = self._tidy_role(delta, index) | self._tidy_lists(delta, index)
@@ -76,7 +78,7 @@ class Tidier:
             return True
         return changed
 
-    def _tidy_role(self, delta: Json, index: object) -> bool:
+    def _tidy_role(self, delta: Json, index: int) -> bool:
         if "role" not in delta:
             return False
         if index not in self._roles:
@@ -85,7 +87,7 @@ class Tidier:
         del delta["role"]
         return True
 
-    def _tidy_lists(self, delta: Json, index: object) -> bool:
+    def _tidy_lists(self, delta: Json, index: int) -> bool:
         changed = False
         for name, value in delta.items():
             if isinstance(value, list):
@@ -97,7 +99,7 @@ class Tidier:
                     changed |= number(value)
         return changed
 
-    def _tidy_calls(self, calls: list[Any], index: object) -> bool:
+    def _tidy_calls(self, calls: list[Any], index: int) -> bool:
         known = self._calls.setdefault(index, Calls())
         changed = False
         for call in calls:

@@ -11,7 +11,7 @@ import orjson
 from sidecar.core.outcome import Endpoint
 from sidecar.core.refusal import Refused
 
-THOUGHTLESS = frozenset((None, "none", "minimal"))
+THOUGHTLESS = (None, "none", "minimal")  # compared, not hashed: it may be anything
 
 
 class Rejected(Exception):
@@ -63,7 +63,7 @@ def read_fields(body: bytes) -> dict[str, Any]:
 def asks_for_reasoning(fields: Mapping[str, Any]) -> bool:
     """Whether a first token may take long because the model is to think first."""
     thinking = fields.get("thinking")
-    if isinstance(thinking, dict) and thinking.get("type") not in {None, "disabled"}:
+    if isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled"):
         return True
     reasoning = fields.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None

@@ -1,0 +1,53 @@
+"""No JSON is too odd to be read: what a provider sends never breaks the sidecar."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.core.answer import AnswerFailed, Judge, Piece
+from sidecar.core.outcome import Endpoint
+from sidecar.dialects.openai import StreamReader, as_stream, read_answer, read_usage
+
+NAMES = st.sampled_from(
+    (
+        *("choices", "delta", "message", "content", "index", "finish_reason", "tool_calls", "id"),
+        *("function", "name", "role", "usage", "prompt_tokens", "prompt_tokens_details", "error"),
+        *("cached_tokens", "text", "type", "reasoning", "data", "code", "details", "param"),
+    )
+)
+WORDS = st.sampled_from(("stop", "error", "content_filter", "assistant", "t1", "", "text"))
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=20,
+)
+CHOICES = st.lists(st.dictionaries(NAMES, ODD, max_size=5) | ODD, max_size=3)
+CHUNKS = ODD | st.fixed_dictionaries({"choices": CHOICES}, optional={"usage": ODD, "error": ODD})
+
+
+@given(st.lists(CHUNKS, min_size=1, max_size=4))
+def test_any_stream_of_json_is_read(chunks: list[object]) -> None:
+    reader, judge = StreamReader("s"), Judge()
+
+    for chunk in chunks:
+        piece, data = reader.read(orjson.dumps(chunk))
+        assert isinstance(piece, Piece)
+        orjson.loads(data)
+        try:
+            judge.judge(piece, len(data))
+        except AnswerFailed:
+            return
+
+
+@given(answer=CHUNKS, fails=st.booleans())
+def test_any_whole_json_is_an_answer_or_fails(answer: object, fails: bool) -> None:
+    try:
+        read = read_answer(orjson.dumps(answer), Endpoint.CHAT, filter_fails=fails)
+    except AnswerFailed as failed:
+        assert failed.outcome
+        return
+    read_usage(read.get("usage"))
+    for data in as_stream(read):
+        assert StreamReader("s").read(data)

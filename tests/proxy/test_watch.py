@@ -1,0 +1,78 @@
+"""The clocks of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sidecar.core.outcome import Outcome
+from sidecar.proxy.watch import Watch
+
+SHORT_S = 0.02
+LONG_S = 60.0
+
+
+async def fired(watch: Watch, *, waiting: bool = True, within_s: float = 1.0) -> Outcome | None:
+    """Which clock of `watch` ran out while nothing came."""
+    cut = asyncio.Event()
+    watch.start(cut.set)
+    if waiting:
+        watch.waiting()
+    try:
+        async with asyncio.timeout(within_s):
+            await cut.wait()
+    except TimeoutError:
+        return None
+    finally:
+        watch.stop()
+    return watch.fired
+
+
+def a_watch(first_s: float, idle_s: float, end_s: float = LONG_S, *, shared: bool = False) -> Watch:
+    now = asyncio.get_running_loop().time()
+    return Watch(first_s=now + first_s, idle_s=idle_s, end_s=now + end_s, shared=shared)
+
+
+async def test_no_token_in_time_is_the_first_token_clock() -> None:
+    assert await fired(a_watch(SHORT_S, LONG_S)) is Outcome.TIMEOUT_FIRST_TOKEN
+
+
+async def test_a_first_token_clock_that_the_chain_cut_short_blames_nobody() -> None:
+    assert await fired(a_watch(SHORT_S, LONG_S, shared=True)) is Outcome.TIMEOUT_TOTAL
+
+
+async def test_after_progress_only_silence_counts() -> None:
+    watch = a_watch(SHORT_S, SHORT_S * 2)
+    watch.progress()
+
+    assert await fired(watch) is Outcome.TIMEOUT_IDLE
+
+
+async def test_after_progress_the_chains_time_still_ends() -> None:
+    watch = a_watch(SHORT_S, LONG_S, SHORT_S)
+    watch.progress()
+
+    assert await fired(watch) is Outcome.TIMEOUT_TOTAL
+
+
+async def test_a_slow_reader_is_not_the_providers_silence() -> None:
+    watch = a_watch(SHORT_S, SHORT_S)
+    watch.progress()
+
+    assert await fired(watch, waiting=False, within_s=SHORT_S * 10) is None
+
+
+@pytest.mark.parametrize("clock", ["idle", "first"])
+async def test_a_watch_that_stopped_cuts_nothing(clock: str) -> None:
+    watch = a_watch(SHORT_S, SHORT_S)
+    if clock == "idle":
+        watch.progress()
+    cuts: list[str] = []
+    watch.start(lambda: cuts.append("cut"))
+    watch.waiting()
+    watch.stop()
+
+    await asyncio.sleep(SHORT_S * 4)
+
+    assert cuts == []

@@ -1,0 +1,138 @@
+"""The process as it is run: started by its command, ended by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import aiohttp
+
+from sidecar.faults.catalog import ok
+from sidecar.faults.provider import ScriptedProvider
+from tests.stories.world import CHAT
+
+CONFIG = """
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+providers:
+  first: {{kind: openai, base_url: "{base_url}", api_key: "${{FIRST_KEY}}"}}
+routes:
+  - {{models: ["*"], chain: [first/first-model]}}
+"""
+KEY = "sk-very-secret-key"
+PROMPT = "a prompt that nobody else should read"
+
+
+class Running:
+    """A `sidecar serve` of our own, and what it logged so far."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.log: list[dict[str, Any]] = []
+        self.api = self.admin = ""
+
+    async def read_until(self, message: str) -> dict[str, Any]:
+        """The first line with that message."""
+        assert self.process.stderr
+        async with asyncio.timeout(10):
+            while line := await self.process.stderr.readline():
+                self.log.append(json.loads(line))
+                if self.log[-1]["msg"] == message:
+                    return self.log[-1]
+        raise AssertionError(f"never logged: {message}")
+
+    async def end(self) -> int:
+        """Wait for the exit code; the rest of the log is there then."""
+        _, rest = await self.process.communicate()
+        self.log += [json.loads(line) for line in rest.splitlines()]
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def serving(provider: ScriptedProvider, folder: Path) -> AsyncIterator[Running]:
+    config = folder / "sidecar.yaml"
+    config.write_text(CONFIG.format(base_url=provider.base_url))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sidecar", "serve", "--config", str(config)),
+        env={**os.environ, "FIRST_KEY": KEY},
+        stderr=PIPE,
+    )
+    running = Running(process)
+    try:
+        started = await running.read_until("sidecar is serving")
+        running.api, running.admin = f"http://{started['api']}", f"http://{started['admin']}"
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_a_signal_lets_a_stream_in_flight_end_and_exits_0(tmp_path: Path) -> None:
+    async with (
+        ScriptedProvider("first") as first,
+        serving(first, tmp_path) as running,
+        aiohttp.ClientSession() as http,
+    ):
+        first.plays(ok(words=10, delay_s=0.1))
+        call = {**CHAT, "stream": True}
+        async with http.post(f"{running.api}/v1/chat/completions", json=call) as answer:
+            running.process.send_signal(signal.SIGTERM)
+            await running.read_until("sidecar is draining")
+            async with http.get(f"{running.admin}/readyz") as ready:
+                assert ready.status == 503
+            text = await answer.text()
+
+        assert text.endswith("data: [DONE]\n\n")
+        assert await running.end() == 0
+        assert running.log[-1]["outcome"] == "success"
+
+
+async def test_an_idle_process_leaves_at_once(tmp_path: Path) -> None:
+    async with ScriptedProvider("first") as first, serving(first, tmp_path) as running:
+        running.process.send_signal(signal.SIGINT)
+
+        async with asyncio.timeout(5):
+            assert await running.end() == 0
+
+
+async def test_keys_prompts_and_answers_reach_nobody_but_provider_and_application(
+    tmp_path: Path,
+) -> None:
+    async with (
+        ScriptedProvider("first") as first,
+        serving(first, tmp_path) as running,
+        aiohttp.ClientSession() as http,
+    ):
+        first.plays("ok", "status_500", "bad_key", "ok_error", "bad_messages")
+        call = {**CHAT, "messages": [{"role": "user", "content": PROMPT}]}
+        headers = {"Authorization": "Bearer sk-of-the-application"}
+        for _ in range(6):
+            await http.post(f"{running.api}/v1/chat/completions", json=call, headers=headers)
+        shown = [await seen(http, f"{running.admin}{page}") for page in PAGES]
+        running.process.terminate()
+        await running.end()
+
+        assert first.hits >= 5
+        everything = json.dumps([running.log, shown])
+        for secret in (KEY, PROMPT, "sk-of-the-application", "Hello from first."):
+            assert secret not in everything
+
+
+PAGES = ("/metrics", "/status.json", "/status", "/config", "/version")
+
+
+async def seen(http: aiohttp.ClientSession, url: str) -> str:
+    async with http.get(url) as answer:
+        assert answer.status == 200
+        return await answer.text()
