@@ -16,7 +16,11 @@ from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world
 
 TOOL: Any = {
     "type": "function",
-    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+    "function": {
+        "name": "weather",
+        "strict": True,
+        "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+    },
 }
 
 
