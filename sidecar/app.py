@@ -40,6 +40,7 @@ from sidecar.proxy.upstream import Upstream
 log = logging.getLogger(__name__)
 
 DRAIN_LOOK_S = 0.05
+LAST_LOOKS = 4  # for those that were told to hurry
 OPERATOR = "operator"
 COLLECT_AFTER = (20_000, 20, 50)  # more costs memory, less costs time
 
@@ -61,6 +62,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self.api = settings.listen
         self.admin = settings.admin
         self.drain_asked = asyncio.Event()
+        self._hurried = False
         self._settings = settings
         self._clock = clock or SystemClock()
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256))
@@ -92,11 +94,25 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         await self._stack.aclose()
 
     async def drain(self) -> None:
-        """Say that we are leaving; wait for the calls in flight, at most `drain_timeout`."""
-        self._front.draining = True
-        until_s = self._clock.monotonic() + self._settings.drain_timeout_s
-        while self._front.in_flight and self._clock.monotonic() < until_s:
-            await self._clock.sleep(DRAIN_LOOK_S)
+        """Say that we are leaving; wait for the calls in flight, at most `drain_timeout`.
+
+        Streams that are still open then end with an error in band. Being asked to leave again
+        ends the wait at once.
+        """
+        front, clock = self._front, self._clock
+        front.draining = True
+        until_s = clock.monotonic() + self._settings.drain_timeout_s
+        while front.in_flight and not self._hurried and clock.monotonic() < until_s:
+            await clock.sleep(DRAIN_LOOK_S)
+        front.hurry()
+        for _ in range(LAST_LOOKS):
+            if front.in_flight:
+                await clock.sleep(DRAIN_LOOK_S)
+
+    def leave(self) -> None:
+        """Ask for a drain; said twice, for an end."""
+        self._hurried = self.drain_asked.is_set()
+        self.drain_asked.set()
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open in this order, close in the other."""
@@ -140,7 +156,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
     def _admin_ports(self) -> AdminPorts:
         return AdminPorts(
             ready=lambda: not self._front.draining,
-            all_open=self._all_open,
+            all_open=self._breakers.all_open,
             metrics=self._metrics.render,
             status=self._status.as_json,
             status_page=status_page,
@@ -155,9 +171,6 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             token=self._settings.admin_token,
             hosts=frozenset((self._settings.admin.host,)),
         )
-
-    def _all_open(self) -> bool:
-        return all(one.state is State.OPEN for one in self._breakers.snapshot())
 
     async def _hold(self, name: str, hold: Hold) -> dict[str, Any]:
         await self._breakers.hold(name, State(hold.mode), hold.for_s, OPERATOR, hold.reason)
@@ -209,7 +222,7 @@ async def run(loaded: Loaded) -> int:
         collect_seldom()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, sidecar.drain_asked.set)
+            loop.add_signal_handler(number, sidecar.leave)
         await sidecar.drain_asked.wait()
         log.info("sidecar is draining")
         await sidecar.drain()

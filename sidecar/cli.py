@@ -7,10 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sidecar import __version__
+from sidecar.output import complain, open_standard_streams, say, written_out
 
 if TYPE_CHECKING:
     from sidecar.config import Loaded
@@ -37,31 +39,24 @@ it well again, the breaker closes. The status page shows it all in a browser."""
 Options = argparse.Namespace
 Run = Callable[[Options], int]
 Words = Any  # argparse has no public name for what holds the commands
+Parsed = TypeVar("Parsed")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the words say; raises `SystemExit` with 0 done, 1 it failed, 2 wrong usage."""
-    options = parser().parse_args(argv)
+    open_standard_streams()
     try:
-        code = options.run(options)
-        sys.stdout.flush()
+        with written_out():
+            options = parser().parse_args(argv)
+            code = options.run(options)
     except BrokenPipeError:
-        # whoever read us has seen enough; Python would complain about what is left to write
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
+        code = DONE  # whoever read us has seen enough
+    except OSError as error:
+        complain(f"sidecar: cannot write the output: {error.strerror or error}")
+        code = FAILED
     except KeyboardInterrupt:
         code = FAILED
     raise SystemExit(code)
-
-
-def say(text: str) -> None:
-    """Put out a result."""
-    sys.stdout.write(f"{text}\n")
-
-
-def complain(text: str) -> None:
-    """Put out why there is no result."""
-    sys.stderr.write(f"{text}\n")
 
 
 # The words
@@ -152,7 +147,7 @@ def address(text: str) -> Address:
     """Read `H:P`."""
     from sidecar.config.shapes import AddressText
 
-    return AddressText().parse(text)
+    return understood(text, AddressText().parse)
 
 
 def duration(text: str) -> str:
@@ -160,8 +155,20 @@ def duration(text: str) -> str:
     from sidecar.config.quantity import parse_quantity
     from sidecar.core.settings import Unit
 
-    parse_quantity(text, Unit.SECONDS)
+    understood(text, lambda text: parse_quantity(text, Unit.SECONDS))
     return text
+
+
+def understood(text: str, parse: Callable[[str], Parsed]) -> Parsed:
+    """What `parse` makes of `text`, or the error that says what is wanted, as for a file."""
+    from sidecar.config.problem import Place, Problem, Wrong, shortened
+
+    try:
+        return parse(text)
+    except Wrong as wrong:
+        nowhere = Place("")  # argparse says where
+        problem = Problem(place=nowhere, what=str(wrong), got=shortened(text), meant=wrong.meant)
+        raise argparse.ArgumentTypeError(str(problem)) from wrong
 
 
 # What they do
@@ -178,9 +185,24 @@ def serve(options: Options) -> int:
     try:
         return run(replace(loaded, settings=settings))
     except OSError as error:
-        why = error.strerror or error
-        complain(f"sidecar: cannot serve on {settings.listen} and {settings.admin}: {why}")
+        complain(f"sidecar: {taken(settings.listen, settings.admin) or error.strerror or error}")
         return FAILED
+
+
+def taken(*addresses: Address) -> str:
+    """Which of the addresses cannot be listened on and why; empty if all of them can."""
+    import socket
+
+    with ExitStack() as stack:
+        for where in addresses:
+            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+            try:
+                server = socket.create_server((where.host, where.port), family=family)
+            except OSError as error:
+                why = (error.strerror or str(error)).partition(" (")[0]  # it names the address too
+                return f"cannot listen on {where}: {why}"
+            stack.enter_context(server)
+    return ""
 
 
 def demo(options: Options) -> int:
@@ -265,7 +287,7 @@ def change(remote: Remote, breaker: str, word: str, **body: str) -> None:
     from sidecar.config.problem import printable
     from sidecar.overview import standing
 
-    say(f"{printable(breaker)}: {standing(remote.change(breaker, word, **body))}")
+    say(f"{printable(breaker)}: {standing(remote.change(breaker, word, **body)).word}")
 
 
 def ask(options: Options, act: Callable[[Remote], None]) -> int:

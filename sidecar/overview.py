@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidecar.config.problem import printable
 
@@ -11,10 +11,12 @@ Json = Mapping[str, Any]
 Row = tuple[str, ...]
 
 HEADINGS: Row = (
-    *("PROVIDER", "STATE", "SINCE", "CAUSE", "NEXT PROBE"),
+    *("PROVIDER", "STATE", "SINCE", "CAUSE", "NEXT TRY"),
     *("ERRORS", "P50", "P95", "IN FLIGHT"),
 )
 UNKNOWN = "-"
+SERVING = ("closed", "held closed")
+ASIDES = {"parked": "parked", "cooling down": "cooldown_s"}  # in the order in which they count
 GREEN, YELLOW, RED, PURPLE, PLAIN = (f"\x1b[{number}m" for number in (32, 33, 31, 35, 0))
 COLORS = {"closed": GREEN, "half_open": YELLOW, "open": RED}
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -29,45 +31,109 @@ def overview(status: Json, now: float, *, color: bool) -> str:
     return "\n".join([who_serves(status), "", heading, *lines])
 
 
-def standing(provider: Json) -> str:
-    """Where a provider stands, in a word: an operator's hold goes before the breaker's state."""
+# Where a provider stands
+
+
+class Standing(NamedTuple):
+    """Where a provider stands: in a word, for how long yet, and why, as far as that is known."""
+
+    word: str
+    wait_s: float | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        lasting = f" for {span(self.wait_s)}" if self.wait_s else ""
+        return spoken(f"{self.word}{lasting}" + (f" ({self.why})" if self.why else ""))
+
+
+def standing(provider: Json, entry: str = "") -> Standing:
+    """Where a provider stands, or what `entry` of a chain needs of it.
+
+    A hold goes before the breaker's state; an open breaker before what is set aside.
+    """
+    wait_s = provider.get("retry_in_s")
     if held := provider.get("held"):
-        return f"held {held['mode']}"
-    if provider.get("parked") and provider["state"] == "closed":
-        return "parked"
-    return str(provider["state"])
+        return Standing(f"held {held['mode']}", wait_s, held.get("reason") or "")
+    state = Standing(str(provider["state"]), wait_s, provider.get("cause") or "")
+    if state.word == "open" and wait_s != 0:
+        return state
+    return set_aside(provider, entry) or state
+
+
+def set_aside(provider: Json, entry: str) -> Standing | None:
+    """What keeps calls away although the breaker may let them through."""
+    for word, key in ASIDES.items():
+        if found := [one for one in provider.get(key) or () if concerns(one, entry)]:
+            waits = [one["retry_in_s"] for one in found if "retry_in_s" in one]
+            whys = filter(None, (why_aside(one, entry) for one in found))
+            return Standing(word, min(waits, default=None), ", ".join(whys))
+    return None
+
+
+def concerns(aside: Json, entry: str) -> bool:
+    """Whether what is set aside is needed by `entry`; empty stands for all of a provider."""
+    model = entry.partition("/")[2] or "*"
+    return not entry or aside["model"] in ("", model)
+
+
+def why_aside(aside: Json, entry: str) -> str:
+    """Why something is set aside; where no `entry` says which model is meant, with the model."""
+    model = "" if entry else aside["model"]
+    return " of ".join(filter(None, (aside.get("reason"), model)))
 
 
 # Who serves
 
 
 def who_serves(status: Json) -> str:
-    """One sentence on who answers calls now."""
+    """One sentence on who answers calls now, and why those before them in a chain do not."""
+    breakers = {provider["name"]: provider for provider in status["providers"]}
     served: dict[str, list[str]] = {}
+    reasons: dict[str, None] = {}  # in order, each once
     for route in status["routes"]:
-        name = first_serving(route["chain"], status["providers"])
+        name, passed = first_serving(route["chain"], breakers)
         served.setdefault(name, []).extend(route["models"])
+        reasons |= dict.fromkeys(passed)
+    because = f": {'; '.join(reasons)}" if reasons else ""
+    return printable(shared_out(served) + because) + "."
+
+
+def shared_out(served: Mapping[str, Sequence[str]]) -> str:
+    """Who serves which models; the empty name stands for nobody."""
     if not any(served):
-        return "Nobody serves: no breaker lets calls through."
+        return "Nobody serves"
     if len(served) == 1:
-        return printable(f"{next(iter(served))} serves every model.")
+        return f"{next(iter(served))} serves every model"
     clauses = (f"{name or 'nobody'} serves {', '.join(models)}" for name, models in served.items())
-    return printable("; ".join(clauses)) + "."
+    return "; ".join(clauses)
 
 
-def first_serving(chain: Sequence[str], providers: Sequence[Json]) -> str:
-    """Who of `chain` is asked first; empty where every breaker keeps calls away but for probes."""
-    serving = {
-        provider["name"]
-        for provider in providers
-        if standing(provider) in {"closed", "held closed"}
-    }
+def first_serving(chain: Sequence[str], breakers: Mapping[str, Json]) -> tuple[str, list[str]]:
+    """Who of `chain` is asked first (empty: nobody), and what keeps calls from those before."""
+    passed: list[str] = []
     for entry in chain:
-        provider = entry.partition("/")[0]
         # a breaker is named after its provider, or after its provider and model
-        if serving.intersection((entry, provider, f"{entry}/*")):
-            return provider
-    return ""
+        names = (entry, entry.partition("/")[0], f"{entry}/*")
+        breaker = next((breakers[name] for name in names if name in breakers), None)
+        if breaker is None:
+            continue
+        where, name = standing(breaker, entry), name_of(entry, chain)
+        if where.word in SERVING:
+            return name, passed
+        passed.append(f"{name} is {where}")
+    return "", passed
+
+
+def name_of(entry: str, chain: Sequence[str]) -> str:
+    """The provider of `entry`, with its model only where the chain asks it for several."""
+    provider = entry.partition("/")[0]
+    several = [one.partition("/")[0] for one in chain].count(provider) > 1
+    return entry if several else provider
+
+
+def spoken(words: str) -> str:
+    """Words of the closed vocabularies as a sentence has them."""
+    return words.replace("_", " ")
 
 
 # The table
@@ -75,18 +141,25 @@ def first_serving(chain: Sequence[str], providers: Sequence[Json]) -> str:
 
 def row(provider: Json, now: float) -> Row:
     """The cells of a provider."""
-    ratio, waits = provider.get("error_ratio"), provider["state"] == "open"
+    ratio, where = provider.get("error_ratio"), standing(provider)
     return (
         printable(provider["name"]),
-        standing(provider),
-        span(now - provider["since"]) if provider.get("since") else UNKNOWN,
-        provider.get("cause") or UNKNOWN,
-        span(provider.get("retry_in_s")) if waits else UNKNOWN,
+        where.word,
+        *moved(provider, where, now),
+        span(where.wait_s),
         UNKNOWN if ratio is None else f"{ratio:.0%}",
         seconds(provider.get("p50_s")),
         seconds(provider.get("p95_s")),
         str(provider.get("in_flight", UNKNOWN)),
     )
+
+
+def moved(provider: Json, where: Standing, now: float) -> tuple[str, str]:
+    """Since when it stands there, and why. Nobody notes when something was set aside."""
+    if where.word in ASIDES:
+        return UNKNOWN, printable(where.why) or UNKNOWN
+    since = provider.get("since")
+    return span(now - since) if since else UNKNOWN, provider.get("cause") or UNKNOWN
 
 
 def span(value: float | None) -> str:
@@ -102,8 +175,12 @@ def span(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A latency."""
-    return UNKNOWN if value is None else f"{value:.2f}s"
+    """A latency, below a second in milliseconds."""
+    if value is None:
+        return UNKNOWN
+    if value >= 0.9995:
+        return f"{value:.2f}s"
+    return f"{value * 1000:.0f}ms" if value >= 0.00995 else f"{value * 1000:.1f}ms"
 
 
 def aligned(rows: Sequence[Row]) -> list[str]:
@@ -117,4 +194,4 @@ def aligned(rows: Sequence[Row]) -> list[str]:
 
 def painted(line: str, provider: Json) -> str:
     """The line in the color of where its provider stands."""
-    return f"{COLORS.get(standing(provider), PURPLE)}{line}{PLAIN}"
+    return f"{COLORS.get(standing(provider).word, PURPLE)}{line}{PLAIN}"

@@ -10,8 +10,9 @@ from sidecar.config.cursor import Cursor, Given
 from sidecar.config.not_yet import KINDS, NOT_YET, STORES
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.sections import ListOf, MapOf, Section, shape_of
-from sidecar.config.shapes import Choice, Json, Optional, Text, Whole
+from sidecar.config.shapes import Choice, Json, Optional, SecretText, Text, Whole
 from sidecar.config.urls import BaseUrl, ProxyUrl
+from sidecar.core.headers import OF_THE_CONNECTION
 from sidecar.core.settings import (
     BreakerPolicy,
     ContentFilter,
@@ -77,6 +78,18 @@ class Providers(MapOf):
         return super().schema() | {"minProperties": 1}
 
 
+class Headers(MapOf):
+    """Headers to add to every request, as pairs."""
+
+    def read(self, at: Cursor) -> tuple[tuple[str, Any], ...]:
+        """The pairs. Those that would break a request or lead it elsewhere are reported."""
+        for name, child in at.children().items():
+            if name.lower() in OF_THE_CONNECTION:
+                what = "cannot be set: it frames or routes the request"
+                child.report(what, at=at.node.keys.get(name))
+        return super().read(at)
+
+
 class ProviderName(Text):
     """A provider, by its name."""
 
@@ -110,6 +123,8 @@ class RouteSection(Section):
         return super().write(value) | {"timeouts": CHAIN_CLOCK.write(value)}
 
 
+HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"  # RFC 9110, section 5.6.2
+
 # Names go into header values, labels and paths, so they hold nothing that separates there.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -124,6 +139,7 @@ PROVIDER = Section(
     without={"name"},
     kind=Kind(),
     base_url=Optional(BaseUrl()),
+    headers=Headers(SecretText(), HEADER),
     proxy=Optional(ProxyUrl()),
     breaker=Section(BreakerPolicy, partial=True),
     timeouts=ATTEMPT_CLOCKS,

@@ -190,8 +190,6 @@ class Section(Shape):
         }
 
 
-HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"  # RFC 9110, section 5.6.2
-
 _SIMPLE: dict[Any, Shape] = {
     str: Text(),
     int: Whole(),
@@ -199,7 +197,6 @@ _SIMPLE: dict[Any, Shape] = {
     Secret: SecretText(),
     Address: AddressText(),
     tuple[str, ...]: ListOf(Text()),
-    tuple[tuple[str, Secret], ...]: MapOf(SecretText(), HEADER),
 }
 
 

@@ -76,8 +76,8 @@ def _breaker(policy: BreakerPolicy) -> Iterator[str]:
     )
     yield f"stays open for {_duration(policy.open_timeout_s)}{_backoff(policy.open_backoff)}"
     yield (
-        f"closes after {policy.success_threshold} good probes,"
-        f" at most {policy.half_open_probes} at once"
+        f"closes after {policy.success_threshold} good probes;"
+        f" at most {policy.half_open_probes} at once in the whole fleet, one of each pod"
     )
 
 

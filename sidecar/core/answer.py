@@ -23,6 +23,7 @@ class Piece:
 
     `starts` are the indexes of the choices that it gives content to, `ends` of those it finishes.
     `failure` is set where the event says that the answer failed, with `message` to go with it.
+    `noise` is nothing that a client expects: a ping.
     """
 
     starts: frozenset[int] = NO_CHOICES
@@ -31,6 +32,7 @@ class Piece:
     filtered: bool = False
     done: bool = False
     garbled: bool = False
+    noise: bool = False
     usage: Usage | None = None
     failure: Outcome | None = None
     message: str = ""
@@ -56,22 +58,30 @@ class AnswerFailed(Exception):
 
 @dataclass(slots=True)
 class Judge:
-    """The state of one streamed answer. `filter_fails` makes a refusal by policy a failure."""
+    """The state of one streamed answer.
+
+    `filter_fails` makes a refusal by policy a failure; `choices` is how many were asked for.
+    """
 
     filter_fails: bool = False
+    choices: int = 1
     committed: bool = False
     progressed: bool = False
     usage: Usage | None = None
     _held_bytes: int = 0
-    _finished: bool = False
+    _begun: bool = False
     _filtered: bool = False
     _skipped: bool = False
     _open: set[int] = field(default_factory=set)
+    _finished: set[int] = field(default_factory=set)
 
     def judge(self, piece: Piece, size: int) -> Move:
         """Say what to do with an event of `size` bytes. Raises `AnswerFailed`."""
+        self._begun = True
         if piece.done:
-            return self.end()
+            return self.end(done=True)
+        if piece.noise:
+            return Move.DROP
         if piece.failure is not None:
             raise AnswerFailed(piece.failure, piece.message)
         if piece.garbled:
@@ -82,9 +92,15 @@ class Judge:
             return Move.RELAY
         return Move.HOLD
 
-    def end(self) -> Move:
-        """The stream is over. Raises `AnswerFailed` unless every choice begun was finished."""
-        if not self.whole:
+    def end(self, *, done: bool) -> Move:
+        """The stream is over, with the provider's word that it is `done` or without.
+
+        Raises `AnswerFailed` unless every choice begun was finished; without that word, also where
+        fewer were finished than were asked for.
+        """
+        if not self._begun:
+            raise AnswerFailed(Outcome.PROTOCOL, "the provider's stream has no events")
+        if not (self._all_finished if done else self.whole):
             raise AnswerFailed(
                 Outcome.STREAM_TRUNCATED,
                 "the provider ended the stream before the answer was finished",
@@ -97,20 +113,27 @@ class Judge:
 
     @property
     def whole(self) -> bool:
-        """Whether the answer would be whole if the stream ended here."""
-        return self._finished and not self._open
+        """Whether the answer would be whole if the stream ended here without another word."""
+        return self._all_finished and len(self._finished) >= self.choices
+
+    @property
+    def _all_finished(self) -> bool:
+        return bool(self._finished) and not self._open
 
     def _note(self, piece: Piece) -> None:
         self._open |= piece.starts
         self._open -= piece.ends
-        self._finished = self._finished or bool(piece.ends)
+        self._finished |= piece.ends
         self._filtered = self._filtered or piece.filtered
         self.progressed = self.progressed or piece.reasoning or bool(piece.starts)
         self.usage = piece.usage or self.usage
 
     def _commits(self, piece: Piece, size: int) -> bool:
         self._held_bytes += size
-        return bool(piece.starts) or self._held_bytes > HELD_BYTES
+        overfull = self._held_bytes > HELD_BYTES
+        if overfull and not self.progressed:
+            raise AnswerFailed(Outcome.PROTOCOL, "the provider sent much and said nothing")
+        return bool(piece.starts) or overfull
 
     def _skip_garbled(self) -> Move:
         """One garbled event among good ones is skipped; what follows shows whether it mattered."""

@@ -6,7 +6,7 @@ asked after all the others, because an answer is worth more than a clean conscie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sidecar.core.outcome import Outcome, SkipReason
@@ -18,23 +18,20 @@ from sidecar.core.settings import ContentFilter, Entry
 class Try:
     """Ask `entry` now. Without content by `until_s` (monotonic) the next one gets its turn.
 
-    `last_resort` asks even a provider that is set aside.
+    `last_resort` asks even a provider that is set aside. `shared`: the time of the whole call goes
+    on after `until_s`; what ends there is this provider's part of it.
     """
 
     entry: Entry
     until_s: float
     last_resort: bool = False
+    shared: bool = False
 
     def before(self, deadline_s: float) -> Try:
         """The same, to end by `deadline_s` as well: that of a probe's lease."""
-        return self if self.until_s <= deadline_s else replace(self, until_s=deadline_s)
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Nobody is left to ask, or no time. `deadline` says which."""
-
-    deadline: bool
+        if self.until_s <= deadline_s:
+            return self
+        return replace(self, until_s=deadline_s, shared=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +44,14 @@ class Failure:
     code: str | None = None
     param: str | None = None
     wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The walk is over: no time is left (`deadline`), or `failure` is final, or nobody is left."""
+
+    deadline: bool = False
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +71,18 @@ class Step:
         return f"{name};skipped;{self.refusal.reason if self.refusal else ''};0"
 
 
+def everybody(_: Entry) -> bool:
+    """Let in whoever comes."""
+    return True
+
+
 @dataclass(slots=True, kw_only=True)
 class Failover:
     """The walk of one call along `chain` until `deadline_s` (monotonic).
 
     `one_model`: only the first entry's model will do, as for embeddings, whose vectors mean nothing
-    beside those of another model.
+    beside those of another model. `admits` says whose breaker would let a call in now: no time is
+    kept for the others.
 
     After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
     """
@@ -80,28 +91,32 @@ class Failover:
     deadline_s: float
     content_filter: ContentFilter = ContentFilter.RETURN
     one_model: bool = False
+    admits: Callable[[Entry], bool] = everybody
     steps: list[Step] = field(default_factory=list)
     _place: int = 0
-    _over: bool = False
+    _final: Failure | None = None
     _parked: list[Entry] = field(default_factory=list)
     _window: int | None = None  # tokens: smaller ones have already proved too small
 
     def next(self, now: float) -> Try | GiveUp:
         """Where the call goes now. `now` is monotonic."""
+        if self._final:
+            return GiveUp(failure=self._final)
         if now >= self.deadline_s:
             return GiveUp(deadline=True)
-        if self._over:
-            return GiveUp(deadline=False)
         while self._place < len(self.chain):
             entry = self.chain[self._place]
             self._place += 1
             if reason := self._unfit(entry):
                 self.steps.append(Step(entry=entry, refusal=Refusal(reason)))
                 continue
-            return Try(entry, self._until(now, self.chain[self._place :]))
-        if self._parked:
-            return Try(self._parked.pop(0), self._until(now, self._parked), last_resort=True)
-        return GiveUp(deadline=False)
+            later = [one for one in self.chain[self._place :] if self.admits(one)]
+            return self._try(entry, now, later)
+        while self._parked:
+            entry = self._parked.pop(0)
+            if not self._unfit(entry):
+                return replace(self._try(entry, now, self._parked), last_resort=True)
+        return GiveUp()
 
     def refused(self, entry: Entry, refusal: Refusal) -> None:
         """`entry` was passed over."""
@@ -114,8 +129,11 @@ class Failover:
         self.steps.append(Step(entry=entry, failure=failure, seconds=seconds))
         if failure.outcome is Outcome.CONTEXT_LENGTH and entry.context is not None:
             self._window = max(entry.context, self._window or 0)
-        if failure.outcome is Outcome.CONTENT_FILTER:
-            self._over = self.content_filter is ContentFilter.RETURN
+        if (
+            failure.outcome is Outcome.CONTENT_FILTER
+            and self.content_filter is ContentFilter.RETURN
+        ):
+            self._final = failure
 
     @property
     def last_failure(self) -> Step | None:
@@ -130,9 +148,9 @@ class Failover:
             return None
         return SkipReason.CONTEXT
 
-    def _until(self, now: float, later: Sequence[Entry]) -> float:
-        """When the next provider must get its turn: each one left keeps a fair share."""
-        left_s = self.deadline_s - now
-        share_s = left_s / (len(later) + 1)
-        kept_s = sum(min(entry.timeouts.first_token_s, share_s) for entry in later)
-        return self.deadline_s - kept_s
+    def _try(self, entry: Entry, now: float, later: Sequence[Entry]) -> Try:
+        """Ask `entry` until the next one must get its turn: each one left keeps a fair share."""
+        asked = [one for one in later if not self._unfit(one)]
+        share_s = (self.deadline_s - now) / (len(asked) + 1)
+        kept_s = sum(min(one.timeouts.first_token_s, share_s) for one in asked)
+        return Try(entry, self.deadline_s - kept_s, shared=kept_s > 0)

@@ -18,6 +18,8 @@ HOP_BY_HOP = frozenset(
         *("transfer-encoding", "upgrade"),
     )
 )
+# What the connection to a provider decides, and no configuration.
+OF_THE_CONNECTION = HOP_BY_HOP | {"accept-encoding", "content-length", "expect", "host"}
 # True of the bytes that came in, and no longer of those that go out.
 OF_THE_BODY = frozenset(
     (

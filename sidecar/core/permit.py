@@ -48,13 +48,17 @@ class Ending:
 
 
 class Breakers(Protocol):
-    """One breaker in front of each provider. Neither call waits, nor touches the network."""
+    """One breaker in front of each provider. No call waits, or touches the network."""
 
     def admit(self, entry: Entry, *, last_resort: bool = False) -> Permit | Refusal:
         """Ask for leave to make one attempt at `entry` now.
 
         `last_resort` gives it even where the provider is parked: nobody else is left to ask.
         """
+        ...
+
+    def admits(self, entry: Entry) -> bool:
+        """Whether a call at `entry` would be let in now. Changes nothing."""
         ...
 
     def settle(self, permit: Permit, ending: Ending) -> None:

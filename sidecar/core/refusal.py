@@ -10,7 +10,12 @@ from sidecar.core.failover import Failure, GiveUp, Step
 from sidecar.core.outcome import CALLERS_FAULT, COOLING, Outcome, SkipReason
 
 OPEN_REASONS = frozenset((SkipReason.OPEN, SkipReason.HALF_OPEN, SkipReason.HELD))
-CALLERS_STATUS = {Outcome.CONTENT_FILTER: 400, Outcome.CONTEXT_LENGTH: 400}
+CALLERS_STATUS = {
+    Outcome.CONTENT_FILTER: 400,
+    Outcome.CONTEXT_LENGTH: 400,
+    Outcome.TOO_LARGE: 413,
+}
+OPERATORS_STATUS = (401, 403)  # the application would take its own key for the bad one
 UNAVAILABLE = "service_unavailable_error"
 
 
@@ -28,6 +33,8 @@ class Refused:
 
 def refuse(steps: Sequence[Step], end: GiveUp) -> Refused:
     """Choose the answer for a walk that ended without one."""
+    if end.failure:
+        return callers_fault(end.failure)
     if end.deadline:
         return deadline_exceeded(steps)
     failures, reasons = failures_of(steps), reasons_of(steps)
@@ -57,15 +64,20 @@ def deadline_exceeded(steps: Sequence[Step]) -> Refused:
 
 
 def callers_fault(failure: Failure) -> Refused:
-    """The first provider's own words: the next one would have said the same."""
-    fallback = CALLERS_STATUS.get(failure.outcome, 400)
+    """The provider's own words: the next one would have said the same."""
+    filtered = failure.outcome is Outcome.CONTENT_FILTER  # by as many codes as providers
     return Refused(
-        status=failure.status if 400 <= failure.status < 500 else fallback,
+        status=CALLERS_STATUS.get(failure.outcome) or callers_status(failure.status),
         type="invalid_request_error",
-        code=failure.code or failure.outcome,
+        code=failure.outcome if filtered else failure.code or failure.outcome,
         message=failure.message or "The provider rejected the request.",
         param=failure.param,
     )
+
+
+def callers_status(status: int) -> int:
+    told = 400 <= status < 500 and status not in OPERATORS_STATUS
+    return status if told else 400
 
 
 def cooling(steps: Sequence[Step]) -> Refused:

@@ -12,6 +12,9 @@ BOM = b"\xef\xbb\xbf"
 CR, LF = b"\r\n"  # as numbers: `13 in line` takes a quarter of the time of `b"\r" in line`
 
 
+LINE_BYTES = 64  # what Python keeps for a line beside its text
+
+
 class EventTooLarge(ValueError):
     """An event grew past what the parser may hold; the parser is of no more use."""
 
@@ -29,30 +32,29 @@ class Event(NamedTuple):
 
 
 class Parser:
-    """Reads one stream. `comments` counts its comment lines: signs of life, but not of content.
+    """Reads one stream.
 
-    `max_event_bytes` bounds the data lines of one event, and every other line.
+    `max_event_bytes` bounds the memory for one event's data lines, and for every other line.
     """
 
     __slots__ = (
-        *("_after_cr", "_between", "_bom", "_lines", "_max_bytes", "_name", "_rest", "_size"),
-        "comments",
+        *("_after_cr", "_between", "_bom", "_lines", "_max_bytes", "_name", "_rest"),
+        "_size",
     )
 
     def __init__(self, max_event_bytes: int) -> None:
-        self.comments = 0
         self._max_bytes = max_event_bytes
         self._bom = BOM  # empty once the first line is through
         self._after_cr = False  # an LF now would be the second half of a line end
         self._rest = bytearray()  # of a line that has no end yet; grows in place
         self._lines: list[bytes] = []  # data lines of an event that has no end yet …
-        self._size = 0  # … and what they take, line ends included
+        self._size = 0  # … and the memory for them
         self._name = b""
         self._between = False  # whether nothing of the above is under way
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that end in `chunk`. Raises `EventTooLarge`."""
-        if self._between and len(chunk) <= self._max_bytes:
+        if self._between and len(chunk) + LINE_BYTES <= self._max_bytes:
             events = _plain_events(chunk)
             if events is not None:
                 return events
@@ -100,15 +102,13 @@ class Parser:
         self._require_room_for(line)
         if line.startswith(b"data:") or line == b"data":
             self._lines.append(line)
-            self._size += len(line) + 1
-        elif line.startswith(b":"):
-            self.comments += 1
+            self._size += len(line) + LINE_BYTES
         elif line.startswith(b"event:") or line == b"event":
             self._name = _value(line, b"event")
 
     def _require_room_for(self, line: bytes | bytearray) -> None:
-        if self._size + len(line) + 1 > self._max_bytes:
-            raise EventTooLarge(f"an event of the stream is longer than {self._max_bytes} bytes")
+        if self._size + len(line) + LINE_BYTES > self._max_bytes:
+            raise EventTooLarge(f"an event of the stream takes more than {self._max_bytes} bytes")
 
     def _finished(self) -> Event | None:
         lines, name = self._lines, self._name

@@ -97,6 +97,8 @@ BY_TEXT: tuple[tuple[re.Pattern[str], Outcome], ...] = tuple(
 )
 TEXT_DECIDES = frozenset((400, 401, 402, 403, 404, 413, 422, 429, 500, 503))
 
+MODERATED = frozenset(("reasons", "flagged_input"))  # OpenRouter: the prompt was refused
+
 BY_STATUS: dict[int, Outcome] = {
     401: Outcome.AUTH,
     402: Outcome.QUOTA_EXHAUSTED,
@@ -202,6 +204,9 @@ def messages(error: Mapping[str, object]) -> Iterator[str]:
 
 def words(error: Mapping[str, object]) -> Iterator[str]:
     """The codes and types of an error, best first: details before the code before the type."""
+    metadata = error.get("metadata")
+    if isinstance(metadata, Mapping) and not MODERATED.isdisjoint(metadata):
+        yield "content_filter"
     details = error.get("details")
     for detail in details if isinstance(details, list) else [details]:
         if isinstance(detail, Mapping):
@@ -222,7 +227,7 @@ def texts(mapping: Mapping[str, object], *keys: str) -> Iterator[str]:
 def tidy(text: str) -> str:
     """One line of at most `MESSAGE_CHARS` characters without markup."""
     plain = re.sub(
-        r"<(script|style)\b.*?(</\1>|$)|<[^>]*>",
+        r"<(script|style)\b.*?(</\1>|$)|<[^<>]*>",  # each alternative reads on at most once
         " ",
         text[:20_000],
         flags=re.DOTALL | re.IGNORECASE,

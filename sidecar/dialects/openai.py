@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -21,10 +21,12 @@ REASONING = Piece(reasoning=True)
 SILENT = Piece()
 THE_END = Piece(done=True)
 GARBLED = Piece(garbled=True)
+NOISE = Piece(noise=True)
 
 CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 FAILED_FINISHES = ("error", "network_error", "malformed_function_call")
+MAX_TOKENS = 10**9  # of one answer; who counts more does not count tokens
 LISTS_BY_ENDPOINT = {
     Endpoint.CHAT: "choices",
     Endpoint.COMPLETIONS: "choices",
@@ -40,8 +42,10 @@ class StreamReader:
     def __init__(self, seed: str) -> None:
         self._tidier = Tidier(seed)
 
-    def read(self, data: bytes) -> tuple[Piece, bytes]:
-        """What an event's data means, and what to pass on: `data` itself if it is clean."""
+    def read(self, data: bytes, name: bytes = b"") -> tuple[Piece, bytes]:
+        """What an event means, and what to pass on of it: `data` itself if it is clean."""
+        if name == b"error":
+            return read_error_event(data), data
         if data.startswith(b"[DONE]"):
             return THE_END, data
         try:
@@ -49,9 +53,20 @@ class StreamReader:
         except orjson.JSONDecodeError:
             return GARBLED, data
         piece = read_chunk(chunk)
-        if isinstance(chunk, dict) and self._tidier.tidy(chunk):
+        if not isinstance(chunk, dict) or piece is NOISE or not self._tidier.tidy(chunk):
+            return piece, data
+        try:
             return piece, orjson.dumps(chunk)
-        return piece, data
+        except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
+            return GARBLED, data
+
+
+def read_error_event(data: bytes) -> Piece:
+    """An event that is called an error is one, whatever it holds."""
+    try:
+        return failed_piece(orjson.loads(data))
+    except orjson.JSONDecodeError:
+        return failed_piece(data.decode("utf-8", "replace"))
 
 
 def read_chunk(chunk: object) -> Piece:
@@ -60,9 +75,9 @@ def read_chunk(chunk: object) -> Piece:
         return read_odd_event(chunk)
     if chunk.get("error") or chunk.get("type") == "error":
         return failed_piece(chunk)
-    found = chunk.get("choices")
-    choices: list[object] = found if isinstance(found, list) else []
-    usage = chunk.get("usage")
+    choices, usage = chunk.get("choices"), chunk.get("usage")
+    if not isinstance(choices, list):
+        return Piece(usage=read_usage(usage)) if isinstance(usage, dict) else NOISE
     if len(choices) == 1 and not usage:
         return read_choice(choices[0])
     return merged(choices, read_usage(usage))
@@ -84,7 +99,7 @@ def read_choice(choice: object) -> Piece:
     """What one choice of a chunk says."""
     if not isinstance(choice, dict):
         return SILENT
-    finish = choice.get("finish_reason")
+    finish = finish_of(choice)
     starts = has_content(choice)
     if not finish:
         return read_unfinished(choice, starts=starts)
@@ -98,6 +113,12 @@ def read_choice(choice: object) -> Piece:
         ends=index,
         filtered=finish == "content_filter",
     )
+
+
+def finish_of(choice: Mapping[str, Any]) -> str:
+    """Why a choice ended; empty where it did not."""
+    finish = choice.get("finish_reason")
+    return finish if isinstance(finish, str) else ""
 
 
 def read_unfinished(choice: Mapping[str, Any], *, starts: bool) -> Piece:
@@ -142,16 +163,21 @@ def merged(choices: list[object], usage: Usage | None) -> Piece:
 
 def read_usage(usage: object) -> Usage | None:
     """Token counts, or `None` where there are none to trust."""
-    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+    if not isinstance(usage, dict) or not is_count(usage.get("prompt_tokens")):
         return None
     completion = usage.get("completion_tokens")
     details = usage.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else 0
     return Usage(
         input=usage["prompt_tokens"],
-        output=completion if isinstance(completion, int) else 0,
-        cached_input=cached if isinstance(cached, int) else 0,
+        output=completion if is_count(completion) else 0,
+        cached_input=cached if is_count(cached) else 0,
     )
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it may be added to a counter, which never falls."""
+    return type(value) is int and 0 <= value <= MAX_TOKENS
 
 
 def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mapping[str, Any]:
@@ -167,13 +193,26 @@ def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mappi
     if not isinstance(answer.get(wanted), list) or not answer[wanted]:
         raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
     if wanted == "choices":
+        if not any(is_answered(choice, endpoint) for choice in answer["choices"]):
+            raise AnswerFailed(Outcome.PROTOCOL, "the provider's choices say nothing")
         check_finishes(answer["choices"], filter_fails=filter_fails)
     return answer
 
 
+def is_answered(choice: object, endpoint: Endpoint) -> bool:
+    """Whether a whole answer's choice is one, be it an empty one."""
+    if not isinstance(choice, dict):
+        return False
+    if finish_of(choice):
+        return True
+    if endpoint is Endpoint.COMPLETIONS:
+        return isinstance(choice.get("text"), str)
+    return isinstance(choice.get("message"), dict)
+
+
 def check_finishes(choices: list[Any], *, filter_fails: bool) -> None:
     """Raise `AnswerFailed` where a choice says that it failed."""
-    finishes = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    finishes = [finish_of(choice) for choice in choices if isinstance(choice, dict)]
     for finish in finishes:
         if finish in FAILED_FINISHES:
             raise AnswerFailed(Outcome.GENERATION_FAILED, f"the provider finished with {finish}")
@@ -183,19 +222,31 @@ def check_finishes(choices: list[Any], *, filter_fails: bool) -> None:
         )
 
 
-def as_stream(answer: Mapping[str, Any]) -> list[bytes]:
-    """A whole chat answer as the data of stream events, for who asked for a stream and got none."""
-    shared = {
-        key: value for key, value in answer.items() if key not in {"choices", "usage", "object"}
-    }
-    shared["object"] = "chat.completion.chunk"
-    chunks = [
-        {**shared, "choices": [part]}
-        for choice in answer["choices"]
-        if isinstance(choice, dict)
-        for part in as_deltas(choice)
-    ]
-    return [orjson.dumps(chunk) for chunk in chunks]
+def as_stream(answer: Mapping[str, Any], endpoint: Endpoint, *, with_usage: bool) -> list[bytes]:
+    """A whole answer as the data of stream events, for who asked for a stream and got none.
+
+    `with_usage` adds the last chunk that `stream_options.include_usage` asks for. Raises
+    `AnswerFailed` for what a stream could not say, or would call truncated.
+    """
+    chat = endpoint is Endpoint.CHAT
+    shared = {key: value for key, value in answer.items() if key not in {"choices", "usage"}}
+    shared["object"] = "chat.completion.chunk" if chat else "text_completion"
+    choices = [finished(choice) for choice in answer["choices"]]
+    parts = [part for choice in choices for part in (as_deltas(choice) if chat else [choice])]
+    chunks = [{**shared, "choices": [part]} for part in parts]
+    if with_usage and answer.get("usage"):
+        chunks.append({**shared, "choices": [], "usage": answer["usage"]})
+    try:
+        return [orjson.dumps(chunk) for chunk in chunks]
+    except orjson.JSONEncodeError:
+        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is nested too deep") from None
+
+
+def finished(choice: object) -> Mapping[str, Any]:
+    """`choice`, if it is one that was finished. Raises `AnswerFailed`."""
+    if isinstance(choice, dict) and finish_of(choice):
+        return choice
+    raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not finished")
 
 
 def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -212,5 +263,5 @@ def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]
     return [
         {"index": index, "delta": delta, "finish_reason": None},
-        {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")},
+        {"index": index, "delta": {}, "finish_reason": finish_of(choice)},
     ]

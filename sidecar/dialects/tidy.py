@@ -58,9 +58,8 @@ class Tidier:
         """Mend `chunk` in place. Returns whether anything had to change."""
         choices = chunk.get("choices")
         if not isinstance(choices, list):
-            if "choices" in chunk:
-                chunk["choices"] = []
-            return "choices" in chunk
+            chunk["choices"] = []
+            return True
         changed = False
         for choice in choices:
             if isinstance(choice, dict):

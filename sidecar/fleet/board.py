@@ -36,6 +36,7 @@ class Board:
         self._clock = clock
         self._report = report
         self.lane: Lane
+        self._at_once = isinstance(store, LocalStore)
         if isinstance(store, LocalStore):
             self.lane = LocalLane(store, clock, self)
             stored = {name: store.read_now(name) for name in guarded}
@@ -52,6 +53,20 @@ class Board:
         """Ask for a lease; it comes to `cell.grant`."""
         token = secrets.token_hex(8)
         self._send(cell, Lease(pod=self.pod, epoch=cell.epoch, token=token))
+
+    def would_grant(self, cell: Cell) -> bool:
+        """Whether a call would have a lease now, without asking for one."""
+        if cell.grant:
+            return self._clock.monotonic() < cell.grant.deadline_s
+        if cell.own is None and not self._at_once:
+            return False
+        record = cell.current
+        for _ in range(2):  # the first may find a round or a hold that is over
+            ask = Lease(pod=self.pod, epoch=record.epoch, token="")
+            record, slot = step(record, ask, self.lane.now_ms())
+            if slot:
+                return True
+        return False
 
     def settle(self, cell: Cell, permit: Permit, verdict: ProbeVerdict) -> None:
         """Hand back the lease of `permit`."""

@@ -106,6 +106,13 @@ class Cell:
         """The state as traffic meets it, without a hold whose time has passed."""
         return self.current.state if self.hold_is_over(now_ms) else self.current.in_force
 
+    def is_shut(self, now_ms: int) -> bool:
+        """Whether it refuses every call: open, or held open, and the time for that not over."""
+        record = self.current
+        until_ms = record.until_ms if self.hold_is_over(now_ms) else record.opens_up_ms
+        is_open = self.state_at(now_ms) is State.OPEN
+        return is_open and (until_ms is None or until_ms > now_ms)
+
     def refusal(self, model: str, now_ms: int) -> Refusal | None:
         """Why calls for `model` are passed over; `None`: they pass, or may ask for a lease."""
         record = self.current

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sidecar.core.events import State
 from sidecar.core.outcome import SkipReason
@@ -21,8 +21,11 @@ class HoldStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParkedStatus:
-    """What an operator has to cure: a model, or (empty) all that the breaker guards."""
+class AsideStatus:
+    """What is passed over: a model, or (empty) all that the breaker guards.
+
+    `reason` is the outcome that led to it, empty where another pod met it.
+    """
 
     model: str
     reason: str
@@ -44,8 +47,8 @@ class BreakerStatus:
     consecutive_failures: int
     error_ratio: float
     held: HoldStatus | None
-    parked: tuple[ParkedStatus, ...] = ()
-    cooldown_s: dict[str, float] = field(default_factory=dict)
+    parked: tuple[AsideStatus, ...] = ()
+    cooldown_s: tuple[AsideStatus, ...] = ()
 
 
 def status_of(cell: Cell, now_ms: int, now_s: float) -> BreakerStatus:
@@ -67,8 +70,8 @@ def status_of(cell: Cell, now_ms: int, now_s: float) -> BreakerStatus:
         consecutive_failures=failures_in_a_row(cell.tally, cell.policy, now_s),
         error_ratio=error_ratio(cell.tally, cell.policy, now_s),
         held=_held(cell, now_ms),
-        parked=_parked(cell, now_ms),
-        cooldown_s=_cooldowns(cell, now_ms),
+        parked=_asides(cell, SkipReason.PARKED, now_ms),
+        cooldown_s=_asides(cell, SkipReason.COOLDOWN, now_ms),
     )
 
 
@@ -80,21 +83,13 @@ def _held(cell: Cell, now_ms: int) -> HoldStatus | None:
     return HoldStatus(mode=hold.mode, until_unix_s=until_unix_s, by=hold.by, reason=hold.reason)
 
 
-def _parked(cell: Cell, now_ms: int) -> tuple[ParkedStatus, ...]:
+def _asides(cell: Cell, reason: SkipReason, now_ms: int) -> tuple[AsideStatus, ...]:
     return tuple(
-        ParkedStatus(
+        AsideStatus(
             model=scope,
             reason=aside.outcome.value if aside.outcome else "",
             seconds=(aside.until_ms - now_ms) / 1000,
         )
-        for (reason, scope), aside in cell.asides.items()
-        if reason is SkipReason.PARKED and aside.until_ms > now_ms
+        for (skipped_for, scope), aside in cell.asides.items()
+        if skipped_for is reason and aside.until_ms > now_ms
     )
-
-
-def _cooldowns(cell: Cell, now_ms: int) -> dict[str, float]:
-    return {
-        scope: (aside.until_ms - now_ms) / 1000
-        for (reason, scope), aside in cell.asides.items()
-        if reason is SkipReason.COOLDOWN and aside.until_ms > now_ms
-    }

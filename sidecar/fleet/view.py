@@ -77,6 +77,21 @@ class FleetBreakers:
             leave = self._admit_guarded(cell, entry, now_s, last_resort)
         return leave or Refusal(SkipReason.HALF_OPEN, PROBING_RETRY_S)
 
+    def admits(self, entry: Entry) -> bool:
+        """Whether a call at `entry` would be let in now. Changes nothing."""
+        cell = self._cells[entry.breaker_name]
+        if cell.plain:
+            return True
+        now_ms = self._lane.now_ms()
+        if cell.refusal(entry.model_label, now_ms):
+            return False
+        return cell.state_at(now_ms) is State.CLOSED or self._board.would_grant(cell)
+
+    def all_open(self) -> bool:
+        """Whether every breaker refuses calls; one past its deadline lets a probe through."""
+        now_ms = self._lane.now_ms()
+        return all(cell.is_shut(now_ms) for cell in self._cells.values())
+
     def settle(self, permit: Permit, ending: Ending) -> None:
         """Hand back `permit` with what became of it. A second call for the same is ignored."""
         if permit.settled:
@@ -86,8 +101,7 @@ class FleetBreakers:
         now_s = self._clock.monotonic()
         if ending.status:
             self._answered_s[cell.provider] = now_s
-        if permit.epoch == cell.epoch:
-            self._heed(cell, permit, ending, now_s)
+        self._heed(cell, permit, ending, now_s)  # true in whatever epoch it was asked
         if permit.token:
             self._settle_probe(cell, permit, ending, now_s)
         elif permit.epoch == cell.epoch and not cell.current.hold:
@@ -111,14 +125,26 @@ class FleetBreakers:
         await self._run(name, Release(pod=self._board.pod))
 
     async def reset(self, name: str | None) -> None:
-        """Close a breaker (`None`: all), and pass over nothing any more. Errors as for `hold`."""
-        for each in [name] if name is not None else list(self._cells):
+        """Close a breaker and pass over nothing any more. Errors as for `hold`.
+
+        `name` may be a provider's: that is all its breakers. `None` is all there are.
+        """
+        for each in self._named(name):
             await self._run(each, Reset(pod=self._board.pod))
 
     def snapshot(self) -> list[BreakerStatus]:
         """All breakers at this moment."""
         now_ms, now_s = self._lane.now_ms(), self._clock.monotonic()
         return [status_of(cell, now_ms, now_s) for cell in self._cells.values()]
+
+    def _named(self, name: str | None) -> list[str]:
+        if name in self._cells:
+            return [name]
+        cells = self._cells.values()
+        named = [cell.name for cell in cells if name is None or cell.provider == name]
+        if not named:
+            raise KeyError(name)
+        return named
 
     def _cell_of(self, permit: Permit) -> Cell:
         return self._cells[permit.entry.breaker_name]
@@ -231,9 +257,9 @@ class FleetBreakers:
 
     def _park(self, cell: Cell, entry: Entry, ending: Ending) -> None:
         """Here only: a pod with a bad secret must not speak for the fleet."""
-        if ending.outcome is Outcome.MODEL_MISSING and entry.model is None:
-            return  # the caller chose the name: nobody else should suffer for it
         scope = cooldown.scope_of(ending.outcome, entry.model_label)
+        if scope and entry.model is None:
+            return  # the caller chose the name: nobody else should suffer for it
         aside = Aside(self._in_ms(cooldown.parking_s(ending.wait_s)), ending.outcome)
         for other in self._cells.values():
             if other is cell or (not scope and other.provider == cell.provider):

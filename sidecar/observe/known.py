@@ -35,9 +35,7 @@ ROUTELESS: tuple[Labels, ...] = (
     *((one, RequestOutcome.CLIENT_ERROR, "404") for one in Endpoint),
     *((one, RequestOutcome.CLIENT_ERROR, "400") for one in CHAIN_ENDPOINTS),
 )
-NEVER_FAILED_OVER = frozenset(
-    (Outcome.OK, Outcome.CANCELLED, Outcome.HEDGE_LOST, Outcome.TIMEOUT_TOTAL)
-)
+NEVER_FAILED_OVER = frozenset((Outcome.OK, Outcome.CANCELLED, Outcome.HEDGE_LOST))
 REASONS = tuple(outcome for outcome in Outcome if outcome not in NEVER_FAILED_OVER)
 
 FLEET_MOVES = (

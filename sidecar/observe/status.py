@@ -13,7 +13,7 @@ from sidecar.clock import Clock
 from sidecar.core.events import AttemptEnded, AttemptStarted, Event, FailedOver
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Entry, Route, Settings
-from sidecar.observe.standing import Hold, Parked, Standing
+from sidecar.observe.standing import Aside, Hold, Standing
 
 RECENT_ANSWERS = 512  # per breaker: enough for a p95 that a handful of slow ones do not throw
 RECENT_FAILOVERS = 50
@@ -114,7 +114,8 @@ class Status:
             "ttft_p95_s": percentile(traffic.first_tokens_s, 0.95),
             "in_flight": traffic.in_flight,
             "held": shown_hold(breaker.held) if breaker.held else None,
-            "parked": [shown_parked(one) for one in breaker.parked],
+            "parked": [shown_aside(one) for one in breaker.parked],
+            "cooldown_s": [shown_aside(one) for one in breaker.cooldown_s],
         }
 
     def _attempt_started(self, event: AttemptStarted) -> None:
@@ -159,9 +160,9 @@ def shown_hold(hold: Hold) -> dict[str, Any]:
     }
 
 
-def shown_parked(parked: Parked) -> dict[str, Any]:
-    """What waits for an operator."""
-    return {"model": parked.model, "reason": parked.reason, "retry_in_s": parked.seconds}
+def shown_aside(aside: Aside) -> dict[str, Any]:
+    """What is passed over although its breaker lets calls through."""
+    return {"model": aside.model, "reason": aside.reason, "retry_in_s": aside.seconds}
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:

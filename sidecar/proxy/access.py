@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -45,6 +46,12 @@ def missing_right(request: web.BaseRequest, token: Secret | None) -> str | None:
     if not bears(request.headers.get("Authorization", ""), token):
         return "Changes need a loopback peer, or the admin token as Authorization: Bearer."
     return None
+
+
+def is_foreign_page(request: web.BaseRequest) -> bool:
+    """Whether a browser's page from elsewhere sent this; it would spend the keys of this pod."""
+    origin = request.headers.get("Origin")
+    return origin is not None and not is_loopback(normal(urlsplit(origin).hostname or ""))
 
 
 def host_of(request: web.BaseRequest) -> str:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from random import getrandbits
 
 import orjson
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sidecar.core.events import RequestStarted
 from sidecar.core.headers import deadline_s, request_id
 from sidecar.core.outcome import Endpoint, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Route, Settings
+from sidecar.proxy.access import is_foreign_page
 from sidecar.proxy.call import (
     Call,
     Rejected,
     asks_for_reasoning,
+    asks_for_usage,
+    choices_asked,
     no_such_model,
     read_fields,
     rejected,
@@ -27,9 +31,8 @@ from sidecar.proxy.call import (
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.models import model_body, models_body
-from sidecar.proxy.passthrough import PassThrough
 from sidecar.proxy.paths import Target, find_target
-from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, error_reply, json_reply
+from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, error_reply, json_reply
 
 log = logging.getLogger(__name__)
 
@@ -63,55 +66,70 @@ class ApiPorts:
 
 
 class Api:
-    """Answers every request of the API listener."""
+    """Answers every request of the API listener; while `draining`, the last of its connection."""
 
     def __init__(self, settings: Settings, handler: Handler, ports: ApiPorts) -> None:
-        self.in_flight = 0
         self.draining = False
         self._settings = settings
         self._handler = handler
         self._ports = ports
-        self._pass_through = PassThrough(handler)
-        self._catch_all = next((one for one in settings.routes if "*" in one.models), None)
+        self._exchanges: set[Exchange] = set()
+        self._catch_all = catch_all(settings.routes)
+        self._upload_s = max(route.total_s for route in settings.routes)
         self._started = int(handler.unix())
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are not yet answered to the last byte."""
+        return len(self._exchanges)
+
+    def hurry(self) -> None:
+        """Bring all that is in flight to an end now."""
+        for exchange in list(self._exchanges):
+            exchange.hurry()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; never raises but for a client that is gone."""
-        given = request.headers.get("x-request-id")
         exchange = Exchange(
             request=request,
-            id=request_id(given, fresh_id),
+            id=request_id(request.headers.get("x-request-id"), fresh_id),
             now=self._handler.now,
             began_s=self._handler.now(),
         )
-        self.in_flight += 1
+        self._exchanges.add(exchange)
         try:
             response = await self._answer(exchange)
+            if self.draining:
+                response.force_close()
+            await response.prepare(request)
+            await response.write_eof()
         except (asyncio.CancelledError, ConnectionResetError):
-            exchange.code, exchange.outcome = CLIENT_CLOSED, RequestOutcome.CANCELLED
+            if exchange.outcome is RequestOutcome.CANCELLED:
+                exchange.code = CLIENT_CLOSED
             raise asyncio.CancelledError from None
         finally:
-            self.in_flight -= 1
+            self._exchanges.discard(exchange)
             if exchange.endpoint:
                 self._handler.report(exchange.ended(exchange.endpoint))
-        if self.draining:
-            response.force_close()
         return response
 
     async def _answer(self, exchange: Exchange) -> web.StreamResponse:
         try:
             return await self._dispatch(exchange)
         except Rejected as rejection:
-            return self._reply(exchange, rejection.refused, RequestOutcome.CLIENT_ERROR)
-        except web.HTTPRequestEntityTooLarge:
-            limit = self._settings.limits.request_body_bytes
-            refused = rejected(f"The body is larger than {limit} bytes.", status=413).refused
-            return self._reply(exchange, refused, RequestOutcome.CLIENT_ERROR)
+            return self._reject(exchange, rejection)
         except ConnectionResetError:
             raise
         except Exception:
             log.exception("request failed", extra={"request_id": exchange.id})
+            if exchange.code:  # an answer has begun: only a cut connection tells that it is broken
+                cut(exchange.request)
             return self._reply(exchange, INTERNAL, RequestOutcome.INTERNAL_ERROR)
+
+    def _reject(self, exchange: Exchange, rejection: Rejected) -> web.Response:
+        response = self._reply(exchange, rejection.refused, RequestOutcome.CLIENT_ERROR)
+        response.headers.update(rejection.headers)
+        return response
 
     def _reply(self, exchange: Exchange, refused: Refused, outcome: RequestOutcome) -> web.Response:
         exchange.code, exchange.outcome = refused.status, outcome
@@ -120,44 +138,65 @@ class Api:
     async def _dispatch(self, exchange: Exchange) -> web.StreamResponse:
         target = find_target(exchange.request)
         exchange.endpoint = target.endpoint
+        if is_foreign_page(exchange.request):
+            raise rejected("Pages from elsewhere are not served here.", status=403)
         if target.endpoint is None:
             return await self._own(exchange, target)
         if self.in_flight > self._settings.limits.in_flight:
-            return self._reply(exchange, FULL, RequestOutcome.EXHAUSTED)
+            return self._reply(exchange, FULL, RequestOutcome.INTERNAL_ERROR)
         if target.endpoint is Endpoint.MODELS:
             return self._models(exchange, target)
         body = await self._read(exchange.request)
         if target.endpoint is Endpoint.PASSTHROUGH:
             return await self._pass(exchange, target, body)
-        return await self._call(exchange, target, body)
+        return await self._call(exchange, target.endpoint, target.path, body)
 
-    async def _call(self, exchange: Exchange, target: Target, body: bytes) -> web.StreamResponse:
+    async def _call(
+        self, exchange: Exchange, endpoint: Endpoint, path: str, body: bytes
+    ) -> web.StreamResponse:
         fields = read_fields(body)
+        route = self._settings.route_for(fields["model"])
+        if route is None:
+            raise no_such_model(fields["model"])
+        exchange.stream = bool(fields.get("stream")) and endpoint is not Endpoint.EMBEDDINGS
         call = Call(
             id=exchange.id,
-            endpoint=exchange.endpoint or Endpoint.CHAT,
-            path=target.path,
+            endpoint=endpoint,
+            path=path,
             model=fields["model"],
-            stream=bool(fields.get("stream")) and target.endpoint is not Endpoint.EMBEDDINGS,
+            stream=exchange.stream,
             reasoning=asks_for_reasoning(fields),
+            choices=choices_asked(fields),
+            wants_usage=asks_for_usage(fields),
             fields=fields,
             body=body,
-            headers=list(exchange.request.headers.items()),
+            headers=json_headers(exchange.request.headers.items()),
         )
-        route = self._settings.route_for(call.model)
-        if route is None:
-            raise no_such_model(call.model)
-        exchange.stream = call.stream
-        self._enter(exchange, route)
-        return await self._handler.answer(exchange, call, route, self._deadline_s(exchange, route))
+        return await self._walk(exchange, call, route)
 
     async def _pass(self, exchange: Exchange, target: Target, body: bytes) -> web.StreamResponse:
+        request = exchange.request
         if self._catch_all is None:
-            raise rejected(f"Nothing is served at {target.path[:200]}.", status=404)
-        self._enter(exchange, self._catch_all)
-        query = exchange.request.rel_url.raw_query_string
-        path = f"{target.path}?{query}" if query else target.path
-        return await self._pass_through.answer(exchange, self._catch_all.chain[0], path, body)
+            raise rejected(
+                f"Nothing is served at {request.rel_url.raw_path[:200]}: no route is for '*'.",
+                status=404,
+            )
+        query = request.rel_url.raw_query_string
+        call = Call(
+            id=exchange.id,
+            endpoint=Endpoint.PASSTHROUGH,
+            method=request.method,
+            path=f"{target.path}?{query}" if query else target.path,
+            body=body,
+            headers=list(request.headers.items()),
+        )
+        return await self._walk(exchange, call, self._catch_all)
+
+    async def _walk(self, exchange: Exchange, call: Call, route: Route) -> web.StreamResponse:
+        exchange.route = route.name
+        self._handler.report(RequestStarted(route=route.name))
+        deadline_s = exchange.began_s + patience_s(exchange.request, route)
+        return await self._handler.answer(exchange, call, route, deadline_s)
 
     def _models(self, exchange: Exchange, target: Target) -> web.Response:
         if target.path == "/models":
@@ -182,24 +221,44 @@ class Api:
         return json_reply(orjson.dumps({"reset": provider or "all"}), exchange.headers())
 
     async def _read(self, request: web.BaseRequest) -> bytes:
-        """The whole body, within the limit. Raises `HTTPRequestEntityTooLarge`."""
+        """The whole body, within the limits. Raises `Rejected`."""
         limit = self._settings.limits.request_body_bytes
         if (request.content_length or 0) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
+            raise too_large(limit)
         if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return await request.read()
+        try:
+            async with asyncio.timeout(self._upload_s):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise too_large(limit) from None
+        except (web.RequestPayloadError, HttpProcessingError):
+            raise rejected("The body is not what its headers say.") from None
+        except TimeoutError:
+            raise rejected("The body took too long to arrive.", status=408) from None
 
-    def _enter(self, exchange: Exchange, route: Route) -> None:
-        exchange.route = route.name
-        self._handler.report(RequestStarted(route=route.name))
 
-    def _deadline_s(self, exchange: Exchange, route: Route) -> float:
-        """The end of the chain's time: the route's, or the client's where that is sooner."""
-        client_s = deadline_s(exchange.request.headers)
-        if client_s is None:
-            return exchange.began_s + route.total_s
-        return exchange.began_s + min(route.total_s, client_s * (1 - MARGIN))
+def catch_all(routes: tuple[Route, ...]) -> Route | None:
+    """What serves all that is passed through: the first provider of the `*` route."""
+    found = next((route for route in routes if "*" in route.models), None)
+    return replace(found, chain=found.chain[:1]) if found else None
+
+
+def patience_s(request: web.BaseRequest, route: Route) -> float:
+    """The chain's time: the route's, or the client's where that is shorter."""
+    client_s = deadline_s(request.headers)
+    return route.total_s if client_s is None else min(route.total_s, client_s * (1 - MARGIN))
+
+
+def json_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The application's headers, of a body that has proved to be JSON."""
+    others = [header for header in headers if header[0].lower() != "content-type"]
+    return [*others, (hdrs.CONTENT_TYPE, "application/json")]
+
+
+def too_large(limit: int) -> Rejected:
+    """A body over the limit."""
+    return rejected(f"The body is larger than {limit} bytes.", status=413)
 
 
 def fresh_id() -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import orjson
@@ -13,27 +13,40 @@ import orjson
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
-from sidecar.core.outcome import FAILURES, Outcome
+from sidecar.core.outcome import FAILURES, Endpoint, Outcome
 from sidecar.core.permit import Ending
+from sidecar.core.rejection import read_failure
 from sidecar.core.retry_after import retry_after_s
 from sidecar.core.settings import ContentFilter, Limits
 from sidecar.core.sse import encode
-from sidecar.core.taxonomy import judge_error, read_complaint
+from sidecar.core.taxonomy import Complaint, judge_error
 from sidecar.dialects.openai import DONE, StreamReader, as_stream, read_answer, read_usage
 from sidecar.proxy.call import Call
-from sidecar.proxy.stream import SAYING, Stream
+from sidecar.proxy.stream import Stream
 from sidecar.proxy.upstream import (
     FOREIGN_ERRORS,
+    UNREADABLE,
     Upstream,
     as_failure,
     read_bounded,
     read_start,
+    unread,
 )
-from sidecar.proxy.watch import Watch
+from sidecar.proxy.watch import Watch, limited
 from sidecar.proxy.wire import Answer
 
+log = logging.getLogger(__name__)
+
 DRAIN_S = 0.1  # what a connection is worth waiting for after the last event
+FAIR_SHARE = 0.5  # of its own clock: a provider that had less was not slow, the chain was short
+JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
+# Of what is passed through: the operator's fault, and none of the application's business.
+OPERATORS_STATUS = {
+    401: Outcome.AUTH,
+    402: Outcome.QUOTA_EXHAUSTED,
+    403: Outcome.NOT_SUPPORTED,  # of this path perhaps, so the provider is not parked for it
+}
 
 
 class AttemptFailed(Exception):
@@ -48,8 +61,9 @@ class AttemptFailed(Exception):
 class Whole:
     """An answer that is all there."""
 
-    content_type: str
     body: bytes
+    content_type: str = JSON
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +88,36 @@ class Attempt:
         self.first_token_s: float | None = None
         self.ended_s: float | None = None
         self.stream: Stream | None = None
-        self.head: Mapping[str, str] = {}
         self._upstream = upstream
         self._call = call
         self._step = step
         self._terms = terms
         self._wait_s: float | None = None
-        self._response: Answer | None = None
+        self._answer: Answer | None = None
         self._watch: Watch | None = None
 
-    async def ask(self) -> Whole | Stream:
-        """Get an answer that is worth passing on. Raises `AttemptFailed`."""
+    async def ask(self) -> Whole | Stream | Answer:
+        """Get an answer that is worth passing on. Raises `AttemptFailed`.
+
+        An `Answer` is one that is passed through unjudged; its body is still to come.
+        """
         try:
-            return await (self._streamed() if self._call.stream else self._unstreamed())
+            return await self._ask()
         except AnswerFailed as failed:
             raise self._failed(self._failure(failed)) from None
         except FOREIGN_ERRORS as error:
             raise self._failed(self._failure(as_failure(error))) from error
+        except UNREADABLE as error:
+            log.warning("an answer could not be read", exc_info=error)
+            raise self._failed(self._failure(unread(error))) from error
 
     def ending(self) -> Ending:
         """What the breaker needs to know."""
         return Ending(outcome=self.outcome, status=self.status, wait_s=self._wait_s)
 
     def succeed(self) -> None:
-        """The answer was whole."""
-        self.outcome = Outcome.OK
+        """The answer was whole; of one that is passed through, its status has the word."""
+        self.outcome = judge_passed(self.status)
         self.ended_s = self._terms.now()
         if self.stream:
             self.usage = self.stream.usage
@@ -106,6 +125,11 @@ class Attempt:
     def break_off(self, outcome: Outcome) -> None:
         """The answer broke after its first content."""
         self.outcome = outcome
+
+    def expire(self) -> None:
+        """End a stream now, as when the time for the whole call is over."""
+        if self._watch:
+            self._watch.expire()
 
     @property
     def broken_at(self) -> Stage | None:
@@ -126,92 +150,116 @@ class Attempt:
         """Seconds from asking to the end, or to now."""
         return (self.ended_s or self._terms.now()) - self.began_s
 
+    def headers(self) -> list[tuple[str, str]]:
+        """The provider's headers that go on to the application."""
+        return self._answer.passable_headers() if self._answer else []
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
+        content = self._answer.content if self._answer else None
+        try:
+            while content:
+                async with limited(self._step.entry.timeouts.idle_s, Outcome.TIMEOUT_IDLE):
+                    piece = await content.readany()
+                if not piece:
+                    return
+                yield piece
+        except FOREIGN_ERRORS as error:
+            raise as_failure(error) from error
+
     async def finish(self) -> None:
         """Read to the end of a whole answer, so that its connection can serve another."""
-        response = self._response
-        if self.outcome is not Outcome.OK or response is None or response.content.at_eof():
+        answer = self._answer
+        if self.outcome is not Outcome.OK or answer is None or answer.content.at_eof():
             return
         try:
             async with asyncio.timeout(DRAIN_S):
-                await response.content.readany()
-        except (TimeoutError, *FOREIGN_ERRORS):
+                await answer.content.readany()
+        except FOREIGN_ERRORS:  # a timeout is an OSError
             return
 
     def close(self) -> None:
         """Let go of the provider: at once, unless the answer is whole and its connection good."""
         if self._watch:
             self._watch.stop()
-        if self._response:
-            self._response.close()
+        if self._answer:
+            self._answer.close()
+
+    async def _ask(self) -> Whole | Stream | Answer:
+        if self._call.endpoint is Endpoint.PASSTHROUGH:
+            return await self._passed()
+        return await (self._streamed() if self._call.stream else self._unstreamed())
 
     async def _unstreamed(self) -> Whole:
-        seconds, shared = self._limit(self._step.entry.timeouts.answer_s)
-        async with limited(seconds, Outcome.TIMEOUT_TOTAL if shared else Outcome.TIMEOUT_ANSWER):
-            response = await self._send()
-            body = await self._read_body(response)
+        seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
+        async with limited(seconds, late):
+            body = await self._read_body(await self._accepted())
         return self._judge_whole(body)
 
     async def _streamed(self) -> Whole | Stream:
         loop = asyncio.get_running_loop()
-        seconds, shared = self._limit(self._first_token_s())
+        seconds, late = self._limit(self._first_token_s(), Outcome.TIMEOUT_FIRST_TOKEN)
         first_s = loop.time() + seconds
-        late = Outcome.TIMEOUT_TOTAL if shared else Outcome.TIMEOUT_FIRST_TOKEN
         async with limited(seconds, late):
-            response = await self._send()
-            if response.content_type == "application/json":
-                return as_streamed(self._judge_whole(await self._read_body(response)))
-        end_s = loop.time() + self._terms.deadline_s - self._terms.now()
+            answer = await self._accepted()
+            if answer.content_type == JSON:
+                return self._as_stream(self._judge_whole(await self._read_body(answer)))
         self._watch = Watch(
             first_s=first_s,
             idle_s=self._step.entry.timeouts.idle_s,
-            end_s=end_s,
-            shared=shared,
+            end_s=loop.time() + self._terms.deadline_s - self._terms.now(),
+            late=late,
         )
-        return await self._until_content(response, self._watch)
+        return await self._until_content(answer, self._watch)
 
-    async def _until_content(self, response: Answer, watch: Watch) -> Stream:
-        judge = Judge(filter_fails=self._filter_fails)
+    async def _passed(self) -> Whole | Answer:
+        """Whatever the provider says, unless that is the operator's fault."""
+        seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
+        async with limited(seconds, late):
+            answer = await self._send()
+            if answer.status < 400:
+                return answer
+            body = await self._read_body(answer)
+        if outcome := OPERATORS_STATUS.get(answer.status):
+            raise AnswerFailed(outcome, "")
+        self._wait_s = retry_after_s(answer.headers, None, self._terms.unix())
+        return Whole(body=body, content_type=answer.content_type, status=answer.status)
+
+    async def _until_content(self, answer: Answer, watch: Watch) -> Stream:
+        judge = Judge(filter_fails=self._filter_fails, choices=self._call.choices)
         reader = StreamReader(self._call.id)
-        limit = self._terms.limits.response_body_bytes
-        stream = Stream(response, reader, judge, watch, limit)
-        watch.start(response.close)
+        stream = Stream(answer, reader, judge, watch, self._terms.limits.response_body_bytes)
+        watch.start(answer.close)
         await stream.until_content(self._note_first_token)
         self.stream = stream
         return stream
 
-    async def _read_body(self, response: Answer) -> bytes:
-        return await read_bounded(response, self._terms.limits.response_body_bytes)
+    async def _accepted(self) -> Answer:
+        """Ask; an answer whose head is good."""
+        answer = await self._send()
+        if answer.status != 200:
+            raise await self._refused(answer)
+        return answer
 
     async def _send(self) -> Answer:
-        """Ask, and judge the head of the answer."""
-        call = self._call
-        response = self._response = await self._upstream.send(
-            "POST", call.path, call.headers, call.body_for(self._step.entry.model)
-        )
-        self.status = response.status
-        if response.status != 200:
-            raise self._refused(response, await read_start(response))
-        self.head = response.headers
-        return response
+        entry = self._step.entry
+        answer = await self._upstream.send(self._call, entry.model, entry.timeouts.connect_s)
+        self._answer, self.status = answer, answer.status
+        return answer
 
-    def _refused(self, response: Answer, body: bytes) -> AttemptFailed:
+    async def _refused(self, answer: Answer) -> AttemptFailed:
         """An error status: what it means, and when to come back."""
-        parsed = parse(body)
-        complaint = read_complaint(parsed, "" if parsed else body.decode("utf-8", "replace"))
+        body = answer.scrub(await read_start(answer))
+        parsed, text = parse(body), body.decode("utf-8", "replace")
         return self._failed(
-            Failure(
-                outcome=judge_error(response.status, complaint, Outcome.PROTOCOL),
-                status=response.status,
-                message=self._upstream.scrub(complaint.message),
-                code=complaint.code,
-                param=complaint.param,
-                wait_s=retry_after_s(response.headers, parsed, self._terms.unix()),
-            )
+            read_failure(answer.status, answer.headers, parsed, text, self._terms.unix())
         )
+
+    async def _read_body(self, answer: Answer) -> bytes:
+        return answer.scrub(await read_bounded(answer, self._terms.limits.response_body_bytes))
 
     def _failure(self, failed: AnswerFailed) -> Failure:
-        message = self._upstream.scrub(failed.message)
-        return Failure(outcome=failed.outcome, status=self.status, message=message)
+        return Failure(outcome=failed.outcome, status=self.status, message=failed.message)
 
     def _failed(self, failure: Failure) -> AttemptFailed:
         self.outcome = failure.outcome
@@ -223,7 +271,14 @@ class Attempt:
         answer = read_answer(body, self._call.endpoint, filter_fails=self._filter_fails)
         self.usage = read_usage(answer.get("usage"))
         self._note_first_token()
-        return Whole(content_type="application/json", body=body)
+        return Whole(body=body)
+
+    def _as_stream(self, whole: Whole) -> Whole:
+        """A whole answer in the form of the stream that was asked for."""
+        call = self._call
+        chunks = as_stream(orjson.loads(whole.body), call.endpoint, with_usage=call.wants_usage)
+        events = [encode(data) for data in chunks]
+        return Whole(content_type=EVENT_STREAM, body=b"".join((*events, DONE)))
 
     def _note_first_token(self) -> None:
         self.first_token_s = self.first_token_s or self._terms.now()
@@ -232,44 +287,26 @@ class Attempt:
         timeouts = self._step.entry.timeouts
         return timeouts.first_token_reasoning_s if self._call.reasoning else timeouts.first_token_s
 
-    def _limit(self, own_s: float) -> tuple[float, bool]:
-        """Seconds that this attempt has, and whether the chain's time is what limits it."""
-        shared_s = self._step.until_s - self._terms.now()
-        return min(own_s, shared_s), shared_s < own_s
+    def _limit(self, own_s: float, late: Outcome) -> tuple[float, Outcome]:
+        """Seconds that this attempt has, and what it is called if they are not enough."""
+        left_s = self._step.until_s - self._terms.now()
+        if left_s >= own_s:
+            return own_s, late
+        fair = self._step.shared and left_s >= own_s * FAIR_SHARE
+        return left_s, late if fair else Outcome.TIMEOUT_TOTAL
 
     @property
     def _filter_fails(self) -> bool:
         return self._terms.content_filter is ContentFilter.FAIL_OVER
 
 
-class limited:  # noqa: N801  reads like the built-in context managers
-    """Raise `AnswerFailed(late)` if the body of the `async with` takes longer than `seconds`."""
-
-    __slots__ = ("_clock", "_late")
-
-    def __init__(self, seconds: float, late: Outcome) -> None:
-        self._clock = asyncio.timeout(seconds)
-        self._late = late
-
-    async def __aenter__(self) -> None:
-        await self._clock.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self._clock.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise AnswerFailed(self._late, SAYING[self._late]) from None
-
-
-def as_streamed(whole: Whole) -> Whole:
-    """A whole answer in the form of the stream that was asked for."""
-    events = [encode(data) for data in as_stream(orjson.loads(whole.body))]
-    return Whole(content_type=EVENT_STREAM, body=b"".join((*events, DONE)))
+def judge_passed(status: int) -> Outcome:
+    """What a passed answer says about the provider: a 4xx is between it and the application."""
+    if status < 400:
+        return Outcome.OK
+    if status >= 500 or status == 429:
+        return judge_error(status, Complaint(), Outcome.SERVER_ERROR)
+    return Outcome.BAD_REQUEST
 
 
 def parse(body: bytes) -> Any:

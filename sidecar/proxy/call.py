@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,43 +14,75 @@ from sidecar.core.outcome import Endpoint
 from sidecar.core.refusal import Refused
 
 THOUGHTLESS = (None, "none", "minimal")  # compared, not hashed: it may be anything
+MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*")')
+HIDDEN = b"\\u006"  # how a letter of "model" could be written otherwise
+FIT = re.compile(r"[\x21-\x7e]{1,128}")
+
+CODES = {
+    400: "invalid_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "request_too_large",
+    501: "not_implemented",
+}
 
 
 class Rejected(Exception):
     """The request cannot be served, whoever is asked; says what the application hears."""
 
-    def __init__(self, refused: Refused) -> None:
+    def __init__(self, refused: Refused, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(refused.message)
         self.refused = refused
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call to be answered by a chain. `path` is that of the endpoint below the base URL."""
+    """A request on its way to a provider. `path` is what follows the base URL, query included.
+
+    `choices` is how many answers were asked for; `wants_usage` says that a stream shall end with
+    the tokens counted.
+    """
 
     id: str
     endpoint: Endpoint
     path: str
-    model: str
-    stream: bool
-    reasoning: bool
-    fields: Mapping[str, Any]
     body: bytes
     headers: list[tuple[str, str]]
+    method: str = "POST"
+    model: str = ""
+    stream: bool = False
+    reasoning: bool = False
+    choices: int = 1
+    wants_usage: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
     def body_for(self, model: str | None) -> bytes:
-        """The bytes for a provider that is to be asked for `model` (`None`: as it came)."""
-        if model is None or model == self.model:
+        """The bytes for a provider that is to be asked for `model` (`None`: as it came).
+
+        Nothing else changes, not even how a number is written. Raises `Rejected`.
+        """
+        if model is None or model == self.model or not self.fields:
             return self.body
-        return orjson.dumps({**self.fields, "model": model})
+        name = orjson.dumps(model)
+        if HIDDEN not in self.body and len(MODEL.findall(self.body)) == 1:
+            return MODEL.sub(lambda found: b'"model"' + found[1] + name, self.body)
+        try:
+            return json.dumps({**self.fields, "model": model}).encode()
+        except RecursionError:
+            raise rejected("The body is nested too deeply.") from None
+
+    @property
+    def shown_model(self) -> str:
+        """The model asked for, if a header can hold it."""
+        return self.model if FIT.fullmatch(self.model) else "*"
 
 
 def read_fields(body: bytes) -> dict[str, Any]:
     """Parse a call's JSON object. Raises `Rejected`."""
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise rejected(f"The body is not valid JSON: {error}.") from None
+    fields = parse(body)
     if not isinstance(fields, dict):
         raise rejected("The body must be a JSON object.")
     model = fields.get("model")
@@ -58,6 +92,17 @@ def read_fields(body: bytes) -> dict[str, Any]:
     if stream is not None and not isinstance(stream, bool):
         raise rejected("The field 'stream' must be true or false.", param="stream")
     return fields
+
+
+def parse(body: bytes) -> Any:
+    """`body` as JSON. What the strict parser refuses (lone surrogates) a lenient one may take."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise rejected(f"The body is not valid JSON: {error}.") from None
 
 
 def asks_for_reasoning(fields: Mapping[str, Any]) -> bool:
@@ -70,26 +115,29 @@ def asks_for_reasoning(fields: Mapping[str, Any]) -> bool:
     return fields.get("reasoning_effort", effort) not in THOUGHTLESS
 
 
+def asks_for_usage(fields: Mapping[str, Any]) -> bool:
+    """Whether a stream shall end with the tokens counted."""
+    options = fields.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def choices_asked(fields: Mapping[str, Any]) -> int:
+    """How many answers are asked for at once."""
+    number = fields.get("n")
+    return number if isinstance(number, int) and number > 0 else 1
+
+
 def rejected(message: str, *, param: str | None = None, status: int = 400) -> Rejected:
     """An error of the application's making."""
     return Rejected(
         Refused(
             status=status,
             type="invalid_request_error",
-            code=CODES.get(status, "invalid_request"),
+            code=CODES[status],
             message=message,
             param=param,
         )
     )
-
-
-CODES = {
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "request_too_large",
-    501: "not_implemented",
-}
 
 
 def no_such_model(model: str) -> Rejected:

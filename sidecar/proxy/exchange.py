@@ -17,8 +17,10 @@ from sidecar.proxy.attempt import Attempt
 # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
 TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
+NAME = "llm-failover-sidecar"
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Exchange:
     """Facts gathered on a request's way. Times are monotonic."""
 
@@ -29,6 +31,7 @@ class Exchange:
     endpoint: Endpoint | None = None
     route: str = ""
     stream: bool = False
+    model: str = ""
     steps: list[Step] = field(default_factory=list)
     entry: Entry | None = None
     attempt: Attempt | None = None
@@ -40,13 +43,14 @@ class Exchange:
         total_s = self.now() - self.began_s
         upstream_s = self.upstream_s
         headers = {
+            "server": NAME,
             "x-request-id": self.id,
             "server-timing": f"sidecar;dur={(total_s - upstream_s) * 1000:.1f}, "
             f"upstream;dur={upstream_s * 1000:.1f}",
         }
         if self.entry:
             headers["x-sidecar-provider"] = self.entry.provider.name
-            headers["x-sidecar-model"] = self.entry.model_label
+            headers["x-sidecar-model"] = self.model
         if attempts := self.attempts(Outcome.OK):
             headers["x-sidecar-attempts"] = attempts
         return headers
@@ -61,7 +65,11 @@ class Exchange:
 
     @property
     def served(self) -> RequestOutcome:
-        """What a whole answer makes of the request: was it the chain's first provider?"""
+        """What an answer that was passed on makes of the request."""
+        if self.code >= 500:
+            return RequestOutcome.EXHAUSTED
+        if self.code >= 400:
+            return RequestOutcome.CLIENT_ERROR
         return RequestOutcome.FAILOVER_SUCCESS if self.steps else RequestOutcome.SUCCESS
 
     @property
@@ -98,6 +106,13 @@ class Exchange:
         if not (self.stream and self.attempt and self.attempt.first_token_s):
             return None
         return self.attempt.first_token_s - self.began_s
+
+    def hurry(self) -> None:
+        """Come to an end: a stream by saying that it breaks off, anything else by a cut."""
+        if self.attempt and self.attempt.stream:
+            self.attempt.expire()
+        else:
+            self.request.task.cancel()
 
     @property
     def trace_id(self) -> str:

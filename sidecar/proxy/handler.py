@@ -46,6 +46,7 @@ class Handler:
         failover = Failover(
             chain=route.chain,
             deadline_s=deadline_s,
+            admits=self.breakers.admits,
             content_filter=route.content_filter,
             one_model=call.endpoint is Endpoint.EMBEDDINGS,
             steps=exchange.steps,
@@ -61,7 +62,7 @@ class Handler:
             attempt = Attempt(upstream, call, step.before(permit.deadline_s), terms)
             try:
                 answer = await attempt.ask()
-                self._first_content(exchange, attempt, permit)
+                self._answered(exchange, call, attempt, permit)
                 return await relay(exchange, attempt, answer)
             except AttemptFailed as failed:
                 failover.failed(step.entry, failed.failure, attempt.duration_s)
@@ -100,10 +101,11 @@ class Handler:
             )
         )
 
-    def _first_content(self, exchange: Exchange, attempt: Attempt, permit: Permit) -> None:
+    def _answered(self, exchange: Exchange, call: Call, attempt: Attempt, permit: Permit) -> None:
         """This provider answers. A probe has shown all that it was to show."""
         exchange.entry, exchange.attempt = permit.entry, attempt
-        if permit.token:
+        exchange.model = permit.entry.model or call.shown_model
+        if permit.token and attempt.status < 400:
             self.breakers.settle(permit, Ending(outcome=Outcome.OK, status=attempt.status))
 
     def _settle(self, exchange: Exchange, attempt: Attempt, permit: Permit) -> None:
@@ -124,7 +126,7 @@ class Handler:
                 duration_s=attempt.duration_s,
                 ttft_s=attempt.ttft_s,
                 usage=attempt.usage,
-                counts_tokens=True,
+                counts_tokens=exchange.endpoint is not Endpoint.PASSTHROUGH,
             )
         )
 

@@ -15,13 +15,48 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from sidecar.core.refusal import Refused
 from sidecar.core.settings import Address, Limits
+from sidecar.proxy.replies import INTERNAL, error_reply
 
 log = logging.getLogger(__name__)
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 BACKLOG = 1024
 KEEP_ALIVE_S = 75.0
+LAST_S = 0.1
+BAD_HTTP = Refused(
+    status=400,
+    type="invalid_request_error",
+    code="invalid_http",
+    message="The request is not HTTP as RFC 9112 has it, or its head is too large.",
+)
+
+
+class Connection(RequestHandler):
+    """One connection of a client; what is no HTTP is told so in OpenAI's shape."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  it may quote what was sent
+    ) -> web.StreamResponse:
+        """The answer to a request that cannot be read; the last one on this connection."""
+        log.warning("bad request", extra={"status": status, "error": type(exc).__qualname__})
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        response = error_reply(BAD_HTTP if status < 500 else INTERNAL, {})
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    """Makes a `Connection` of each one that is accepted."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
 
 class Listener(AbstractAsyncContextManager["Listener"]):
@@ -34,7 +69,7 @@ class Listener(AbstractAsyncContextManager["Listener"]):
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> Self:
-        server = web.Server(
+        server = Server(
             self._handle,
             request_factory=self._make_request,
             handler_cancellation=True,  # a client that hangs up ends its handler at once
@@ -44,8 +79,8 @@ class Listener(AbstractAsyncContextManager["Listener"]):
             max_line_size=self._limits.headers_bytes,
             max_field_size=self._limits.headers_bytes,
         )
-        # whoever closes us has drained first
-        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        # whoever closes us has drained first; 0 would be no limit at all
+        self._runner = web.ServerRunner(server, shutdown_timeout=LAST_S)
         await self._runner.setup()
         site = web.TCPSite(
             self._runner,

@@ -15,8 +15,9 @@ OWNER = "llm-failover-sidecar"
 
 
 def model_names(settings: Settings) -> list[str]:
-    """The routes' exact names, then the chains' models; each once."""
-    return list(dict.fromkeys((*exact_names(settings.routes), *chain_models(settings.routes))))
+    """The routes' exact names, then those of the chains' models that a route serves; each once."""
+    served = (name for name in chain_models(settings.routes) if settings.route_for(name))
+    return list(dict.fromkeys((*exact_names(settings.routes), *served)))
 
 
 def exact_names(routes: tuple[Route, ...]) -> Iterator[str]:
@@ -38,7 +39,7 @@ def models_body(settings: Settings, created: int) -> bytes:
 def model_body(settings: Settings, path: str, created: int) -> bytes:
     """The answer to `GET /v1/models/{id}`. Raises `Rejected` for a model that no route serves."""
     name = unquote(path.removeprefix("/models/"))
-    if settings.route_for(name) is None and name not in model_names(settings):
+    if settings.route_for(name) is None:
         raise no_such_model(name)
     return orjson.dumps(as_model(name, created))
 

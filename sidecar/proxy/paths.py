@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from sidecar.core.outcome import Endpoint
-from sidecar.proxy.call import rejected
+from sidecar.proxy.call import Rejected, rejected
 
 POST, GET = (hdrs.METH_POST,), (hdrs.METH_GET, hdrs.METH_HEAD)
 
@@ -45,9 +45,9 @@ def find_target(request: web.BaseRequest) -> Target:
     path, method = request.rel_url.raw_path, request.method
     target = NAMED.get(path) or NAMED.get(path.rstrip("/")) or find_open_ended(path)
     if target.methods and method not in target.methods:
-        raise rejected(
-            f"{method} is not allowed on {path}; use {' or '.join(target.methods)}.", status=405
-        )
+        allowed = " or ".join(target.methods)
+        refusal = rejected(f"{method} is not allowed on {path}; use {allowed}.", status=405)
+        raise Rejected(refusal.refused, {hdrs.ALLOW: ", ".join(target.methods)})
     return target
 
 

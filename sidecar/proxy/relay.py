@@ -1,4 +1,4 @@
-"""An answer on its way to the application; how a stream that broke ends."""
+"""An answer on its way to the application; how one that broke ends."""
 
 from __future__ import annotations
 
@@ -6,33 +6,39 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from sidecar.core.answer import AnswerFailed
-from sidecar.core.headers import to_application
 from sidecar.core.outcome import RequestOutcome
 from sidecar.proxy.attempt import EVENT_STREAM, Attempt, Whole
 from sidecar.proxy.exchange import Exchange
-from sidecar.proxy.replies import error_event
+from sidecar.proxy.replies import cut, error_event
 from sidecar.proxy.stream import Stream
+from sidecar.proxy.wire import Answer
 
 
-async def relay(exchange: Exchange, attempt: Attempt, answer: Whole | Stream) -> web.StreamResponse:
+async def relay(
+    exchange: Exchange, attempt: Attempt, answer: Whole | Stream | Answer
+) -> web.StreamResponse:
     """Pass `answer` on. From here on there is no other provider."""
-    exchange.code = 200
+    exchange.code = attempt.status
     if isinstance(answer, Whole):
         return relay_whole(exchange, attempt, answer)
-    return await relay_stream(exchange, attempt, answer)
+    if isinstance(answer, Stream):
+        return await relay_stream(exchange, attempt, answer)
+    return await relay_passed(exchange, attempt)
 
 
 def relay_whole(exchange: Exchange, attempt: Attempt, answer: Whole) -> web.Response:
     """Pass on an answer that is all there."""
     attempt.succeed()
     exchange.outcome = exchange.served
-    headers = answer_headers(exchange, attempt, answer.content_type)
-    return web.Response(body=answer.body, headers=headers)
+    headers = answer_headers(exchange, attempt)
+    headers[hdrs.CONTENT_TYPE] = answer.content_type
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
 async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> web.StreamResponse:
     """Pass on a stream, event by event. One that breaks says so in band, and is never completed."""
-    headers = answer_headers(exchange, attempt, EVENT_STREAM)
+    headers = answer_headers(exchange, attempt)
+    headers[hdrs.CONTENT_TYPE] = EVENT_STREAM
     headers[hdrs.CACHE_CONTROL] = "no-cache"
     headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     response = web.StreamResponse(headers=headers)
@@ -51,9 +57,26 @@ async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> 
     return response
 
 
-def answer_headers(exchange: Exchange, attempt: Attempt, content_type: str) -> CIMultiDict[str]:
+async def relay_passed(exchange: Exchange, attempt: Attempt) -> web.StreamResponse:
+    """Pass on a body unjudged. If it breaks, only a cut connection tells that this is not all."""
+    response = web.StreamResponse(status=attempt.status, headers=answer_headers(exchange, attempt))
+    await response.prepare(exchange.request)
+    try:
+        async for piece in attempt.pieces():
+            await response.write(piece)
+    except AnswerFailed as failed:
+        attempt.break_off(failed.outcome)
+        exchange.outcome = RequestOutcome.INTERRUPTED
+        cut(exchange.request)
+        return response
+    attempt.succeed()
+    exchange.outcome = exchange.served
+    await response.write_eof()
+    return response
+
+
+def answer_headers(exchange: Exchange, attempt: Attempt) -> CIMultiDict[str]:
     """The provider's headers that may pass, and ours."""
-    headers = CIMultiDict(to_application(attempt.head.items()))
-    headers[hdrs.CONTENT_TYPE] = content_type
+    headers = CIMultiDict(attempt.headers())
     headers.update(exchange.headers())
     return headers

@@ -61,6 +61,12 @@ def json_reply(body: bytes, headers: Mapping[str, str], *, status: int = 200) ->
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
+def cut(request: web.BaseRequest) -> None:
+    """End the application's connection without the end of the answer."""
+    if request.transport:
+        request.transport.abort()
+
+
 def error_event(failed: AnswerFailed) -> bytes:
     """How a stream says that it broke: an error that every SDK raises, and no `[DONE]` after it."""
     refused = Refused(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from sidecar.core.answer import AnswerFailed, Judge, Move
 from sidecar.core.events import Usage
-from sidecar.core.outcome import Outcome
-from sidecar.core.sse import Event, EventTooLarge, Parser, encode
+from sidecar.core.sse import Event, Parser, encode
 from sidecar.dialects.openai import DONE, StreamReader
-from sidecar.proxy.upstream import FOREIGN_ERRORS, as_failure
-from sidecar.proxy.watch import Watch
+from sidecar.proxy.upstream import FOREIGN_ERRORS, UNREADABLE, as_failure, unread
+from sidecar.proxy.watch import SAYING, Watch
 from sidecar.proxy.wire import Answer
 
-SAYING = {
-    Outcome.TIMEOUT_FIRST_TOKEN: "the provider's first token took too long",
-    Outcome.TIMEOUT_ANSWER: "the provider took too long to answer",
-    Outcome.TIMEOUT_IDLE: "the provider fell silent",
-    Outcome.TIMEOUT_TOTAL: "the time for the whole call is over",
-}
+log = logging.getLogger(__name__)
+END = b"[DONE]"
 
 
 class Stream:
@@ -81,8 +77,9 @@ class Stream:
             self._take(await self._receive())
         except AnswerFailed as failure:
             self._failure = failure
-        except EventTooLarge as error:
-            self._failure = AnswerFailed(Outcome.PROTOCOL, str(error))
+        except UNREADABLE as error:
+            log.warning("a stream could not be read", exc_info=error)
+            self._failure = unread(error)
 
     async def _receive(self) -> list[Event] | None:
         """The next events, or `None` at the end."""
@@ -98,27 +95,31 @@ class Stream:
 
     def _check_break(self, error: BaseException) -> None:
         """Raise `AnswerFailed` for a broken connection, unless the answer was whole by then."""
+        if self._judge.whole:
+            return
         if fired := self._watch.fired:
             raise AnswerFailed(fired, SAYING[fired]) from error
-        if not self._judge.whole:
-            raise as_failure(error) from error
+        raise as_failure(error) from error
 
     def _take(self, events: list[Event] | None) -> None:
         if events is None:
-            self._end()
+            last = self._parser.end()
+            self._end(done=bool(last and last.data == END))
             return
         for event in events:
-            piece, data = self._reader.read(event.data)
+            piece, data = self._reader.read(event.data, event.name)
+            if piece.failure:  # what it says goes to the application: without our credentials
+                piece, data = self._reader.read(self._response.scrub(event.data), event.name)
             move = self._judge.judge(piece, len(data))
             if move is Move.END:
-                self._end()
+                self._end(done=True)
                 return
             if move is not Move.DROP:
                 clean = data is event.data and event.raw
                 self._ready.append(clean or encode(data))
 
-    def _end(self) -> None:
+    def _end(self, *, done: bool) -> None:
         """A whole answer ends with `[DONE]`, also where the provider left it out."""
-        self._judge.end()
+        self._judge.end(done=done)
         self._ready.append(DONE)
         self.ended = True

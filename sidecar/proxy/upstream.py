@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.http_exceptions import HttpProcessingError
@@ -11,10 +13,14 @@ from sidecar.core.answer import AnswerFailed
 from sidecar.core.headers import to_provider
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Limits, Provider
+from sidecar.core.sse import EventTooLarge
 from sidecar.dialects.presets import PRESETS, Preset
-from sidecar.proxy.wire import Answer, Headers, Wire
+from sidecar.proxy.call import Call
+from sidecar.proxy.wire import Answer, Wire
 
-ERROR_BODY_BYTES = 64 * 1024  # no honest complaint is longer
+ERROR_BODY_BYTES = 64 * 1024  # no honest complaint is longer …
+ERROR_BODY_S = 1.0  # … or takes longer, and the status is known already
+SECRET_CHARS = 8
 SAYING: dict[Outcome, str] = {
     Outcome.CONNECT: "the provider cannot be reached",
     Outcome.PROTOCOL: "the provider does not speak HTTP as it should",
@@ -31,12 +37,20 @@ FOREIGN: tuple[tuple[type[BaseException], Outcome], ...] = (
     (OSError, Outcome.TRANSPORT),
 )
 FOREIGN_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
+# What reading an answer of an unheard-of shape may raise.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def as_failure(error: BaseException) -> AnswerFailed:
     """What a foreign error means for an attempt."""
     outcome = next(outcome for kind, outcome in FOREIGN if isinstance(error, kind))
     return AnswerFailed(outcome, SAYING[outcome])
+
+
+def unread(error: BaseException) -> AnswerFailed:
+    """An answer that we cannot make sense of is none: another provider's may be better."""
+    said = str(error) if isinstance(error, EventTooLarge) else "the answer cannot be read"
+    return AnswerFailed(Outcome.PROTOCOL, said)
 
 
 class Upstream:
@@ -47,34 +61,26 @@ class Upstream:
 
     def __init__(self, provider: Provider, limits: Limits) -> None:
         self.preset: Preset = PRESETS[provider.kind]
-        self._provider = provider
-        self._wire = Wire(provider, own_headers(provider, self.preset), limits.headers_bytes)
+        own = own_headers(provider, self.preset)
+        self._wire = Wire(provider, own, secrets_of(provider), limits.headers_bytes)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._wire.close()
 
-    async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
-        """Send a request, with those of the application's headers that may go on.
+    async def send(self, call: Call, model: str | None, connect_s: float) -> Answer:
+        """Send `call` for `model`, with those of the application's headers that may go on.
 
-        `path` starts with a slash and may carry a query; it is put behind the base URL as it is.
         Redirects are never followed. Raises `AnswerFailed`.
         """
-        passed = to_provider(headers, openai_headers=self.preset.openai_headers)
+        passed = to_provider(call.headers, openai_headers=self.preset.openai_headers)
+        request = self._wire.compose(call.method, call.path, passed, call.body_for(model))
         try:
-            return await self._wire.ask(method, path, passed, body)
+            return await self._wire.ask(
+                request, connect_s=connect_s, bodiless=call.method == hdrs.METH_HEAD
+            )
         except FOREIGN_ERRORS as error:
             raise as_failure(error) from error
-
-    def scrub(self, text: str) -> str:
-        """`text` without this provider's credentials, should it have echoed one."""
-        for secret in self._secrets():
-            text = text.replace(secret, "***")
-        return text
-
-    def _secrets(self) -> list[str]:
-        values = [self._provider.api_key, *(value for _, value in self._provider.headers)]
-        return [value.reveal() for value in values if value and value.reveal()]
 
 
 def own_headers(provider: Provider, preset: Preset) -> list[tuple[str, str]]:
@@ -85,6 +91,13 @@ def own_headers(provider: Provider, preset: Preset) -> list[tuple[str, str]]:
     for name, value in provider.headers:
         own[name] = value.reveal()
     return list(own.items())
+
+
+def secrets_of(provider: Provider) -> tuple[bytes, ...]:
+    """What no answer may carry on to an application. A short value is a word, not a secret."""
+    values = [provider.api_key, *(value for _, value in provider.headers)]
+    texts = [value.reveal() for value in values if value]
+    return tuple(text.encode() for text in texts if len(text) >= SECRET_CHARS)
 
 
 async def read_bounded(answer: Answer, limit: int) -> bytes:
@@ -102,13 +115,14 @@ async def read_bounded(answer: Answer, limit: int) -> bytes:
 
 
 async def read_start(answer: Answer) -> bytes:
-    """Read at most `ERROR_BODY_BYTES` of a body; what breaks off is enough to judge by."""
+    """Read the start of an error's body; what breaks off or stalls is enough to judge by."""
     chunks: list[bytes] = []
     size = 0
     try:
-        while size < ERROR_BODY_BYTES and (chunk := await answer.content.readany()):
-            size += len(chunk)
-            chunks.append(chunk)
-    except FOREIGN_ERRORS:
+        async with asyncio.timeout(ERROR_BODY_S):
+            while size < ERROR_BODY_BYTES and (chunk := await answer.content.readany()):
+                size += len(chunk)
+                chunks.append(chunk)
+    except FOREIGN_ERRORS:  # a timeout is an OSError
         pass
     return b"".join(chunks)[:ERROR_BODY_BYTES]

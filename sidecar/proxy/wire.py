@@ -15,9 +15,11 @@ import aiohttp
 from aiohttp import hdrs
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
+from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from sidecar.core.answer import AnswerFailed
+from sidecar.core.headers import to_application
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Provider, Secret
 
@@ -30,27 +32,43 @@ WITH_BODY = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH))
 
 
 class Answer:
-    """The head of an answer, and its body as it comes."""
+    """The head of an answer, and its body as it comes. `secrets` must not go on with it."""
 
-    __slots__ = ("_connection", "content", "headers", "status")
+    __slots__ = ("_connection", "_secrets", "content", "headers", "status")
 
     def __init__(
         self,
         connection: Connection,
-        status: int,
-        headers: Mapping[str, str],
+        head: RawResponseMessage,
         content: aiohttp.StreamReader,
+        secrets: tuple[bytes, ...],
     ) -> None:
-        self.status = status
-        self.headers = headers
+        self.status = head.code
+        self.headers: Mapping[str, str] = head.headers
         self.content = content
         self._connection = connection
+        self._secrets = secrets
         content.on_eof(connection.release)
 
     @property
     def content_type(self) -> str:
         """The media type, without parameters."""
         return self.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+
+    def scrub(self, data: bytes) -> bytes:
+        """`data` without the credentials that went out with the request, should it echo them."""
+        for secret in self._secrets:
+            if secret in data:
+                data = data.replace(secret, b"***")
+        return data
+
+    def passable_headers(self) -> list[tuple[str, str]]:
+        """Those that go on to the application."""
+        return [
+            (name, value)
+            for name, value in to_application(self.headers.items())
+            if not any(secret in value.encode() for secret in self._secrets)
+        ]
 
     def close(self) -> None:
         """Let go of the connection; one whose answer is not read to its end is cut at once.
@@ -66,11 +84,15 @@ class Wire:
     """The connections to one provider. Made inside a running event loop.
 
     `own_headers` go with every request, in place of those of the same name. The head of an answer
-    may have `headers_bytes`.
+    may have `headers_bytes`; `secrets` are kept from going on with it.
     """
 
     def __init__(
-        self, provider: Provider, own_headers: list[tuple[str, str]], headers_bytes: int
+        self,
+        provider: Provider,
+        own_headers: list[tuple[str, str]],
+        secrets: tuple[bytes, ...],
+        headers_bytes: int,
     ) -> None:
         url = URL(provider.base_url)
         self._connector = aiohttp.TCPConnector(
@@ -79,8 +101,9 @@ class Wire:
             ttl_dns_cache=DNS_CACHE_S,
             keepalive_timeout=KEEP_ALIVE_S,
         )
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=provider.timeouts.connect_s)
+        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._headers_bytes = headers_bytes
+        self._secrets = secrets
         self._whither = whither(url, provider.proxy)
         self._own_names = frozenset(name.lower() for name, _ in own_headers)
         self._prefix = url.raw_path.rstrip("/")
@@ -95,33 +118,40 @@ class Wire:
         """Close every connection."""
         await self._connector.close()
 
-    async def ask(self, method: str, path: str, headers: Headers, body: bytes) -> Answer:
-        """Send a request for `path` below the base URL; the answer's head is there on return.
+    async def ask(self, request: bytes, *, connect_s: float, bodiless: bool) -> Answer:
+        """Send a `request` made by `compose`; the answer's head is there on return.
 
-        Raises `aiohttp.ClientError`, `OSError`, and `AnswerFailed` where connecting took too long.
+        `bodiless` says that the answer is to have no body, whatever its head says. Raises
+        `aiohttp.ClientError`, `OSError`, and `AnswerFailed` where connecting took too long.
         """
-        request = self._request(method, path, headers, body)
-        connection = await self._connect()
+        connection = await self._connect(connect_s)
         try:
-            return await self._converse(connection, method, request)
+            return await self._converse(connection, request, bodiless=bodiless)
         except BaseException:
             connection.close()
             raise
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, connect_s: float) -> Connection:
+        timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
         try:
-            return await self._connector.connect(self._whither, [], self._timeout)
+            return await self._connector.connect(self._whither, [], timeout)
         except TimeoutError:
             raise AnswerFailed(
                 Outcome.TIMEOUT_CONNECT, "connecting to the provider took too long"
             ) from None
 
-    async def _converse(self, connection: Connection, method: str, request: bytes) -> Answer:
+    def _timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
+        """What aiohttp wants to hear; there are as many as the configuration has values."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
+        self._timeouts[connect_s] = timeout
+        return timeout
+
+    async def _converse(self, connection: Connection, request: bytes, *, bodiless: bool) -> Answer:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(
-            skip_payload=method == hdrs.METH_HEAD,
+            skip_payload=bodiless,
             read_until_eof=True,
             max_line_size=self._headers_bytes,
             max_field_size=self._headers_bytes,
@@ -130,9 +160,10 @@ class Wire:
         message, content = await protocol.read()
         while message.code in INFORMATIONAL:
             message, content = await protocol.read()
-        return Answer(connection, message.code, message.headers, content)
+        return Answer(connection, message, content, self._secrets)
 
-    def _request(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
+    def compose(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
+        """The bytes of a request for `path` below the base URL."""
         own = self._own_names
         passed = lines([header for header in headers if header[0].lower() not in own])
         if body or method in WITH_BODY:

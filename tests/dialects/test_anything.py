@@ -45,8 +45,7 @@ def test_any_stream_of_json_is_read(chunks: list[object]) -> None:
 def test_any_whole_json_is_an_answer_or_fails(answer: object, fails: bool) -> None:
     try:
         read = read_answer(orjson.dumps(answer), Endpoint.CHAT, filter_fails=fails)
-    except AnswerFailed as failed:
-        assert failed.outcome
+    except AnswerFailed:
         return
     read_usage(read.get("usage"))
     for data in as_stream(read):

@@ -9,6 +9,7 @@ import pytest
 from sidecar.core.outcome import Outcome
 from sidecar.proxy.watch import Watch
 
+FIRST_TOKEN = Outcome.TIMEOUT_FIRST_TOKEN
 SHORT_S = 0.02
 LONG_S = 60.0
 
@@ -29,17 +30,51 @@ async def fired(watch: Watch, *, waiting: bool = True, within_s: float = 1.0) ->
     return watch.fired
 
 
-def a_watch(first_s: float, idle_s: float, end_s: float = LONG_S, *, shared: bool = False) -> Watch:
+def a_watch(
+    first_s: float, idle_s: float, end_s: float = LONG_S, late: Outcome = FIRST_TOKEN
+) -> Watch:
     now = asyncio.get_running_loop().time()
-    return Watch(first_s=now + first_s, idle_s=idle_s, end_s=now + end_s, shared=shared)
+    return Watch(first_s=now + first_s, idle_s=idle_s, end_s=now + end_s, late=late)
 
 
 async def test_no_token_in_time_is_the_first_token_clock() -> None:
     assert await fired(a_watch(SHORT_S, LONG_S)) is Outcome.TIMEOUT_FIRST_TOKEN
 
 
-async def test_a_first_token_clock_that_the_chain_cut_short_blames_nobody() -> None:
-    assert await fired(a_watch(SHORT_S, LONG_S, shared=True)) is Outcome.TIMEOUT_TOTAL
+async def test_a_first_token_is_late_under_the_name_it_was_given() -> None:
+    watch = a_watch(SHORT_S, LONG_S, late=Outcome.TIMEOUT_TOTAL)
+
+    assert await fired(watch) is Outcome.TIMEOUT_TOTAL
+
+
+async def test_silence_after_early_progress_is_noticed_before_the_first_token_clock() -> None:
+    watch = a_watch(LONG_S, SHORT_S)
+    watch.start(lambda: None)
+    watch.waiting()
+    watch.progress()
+
+    await asyncio.sleep(SHORT_S * 4)
+
+    assert watch.fired is Outcome.TIMEOUT_IDLE
+    watch.stop()
+
+
+async def test_what_a_stalled_process_could_not_read_is_not_silence() -> None:
+    watch = a_watch(LONG_S, SHORT_S)
+    watch.start(lambda: None)
+    watch.progress()
+    watch.waiting()
+
+    end_s = asyncio.get_running_loop().time() + 0.2
+    while asyncio.get_running_loop().time() < end_s:
+        pass  # the whole process stands still, as under SIGSTOP
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    watch.reading()  # what waited in the socket is read now
+    watch.waiting()
+
+    assert watch.fired is None
+    watch.stop()
 
 
 async def test_after_progress_only_silence_counts() -> None:

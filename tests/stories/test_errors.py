@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import openai
@@ -11,7 +12,8 @@ from yarl import URL
 
 from sidecar.core.outcome import RequestOutcome
 from sidecar.core.settings import Limits
-from sidecar.faults.catalog import status
+from sidecar.faults.catalog import Effect, Fault, status
+from sidecar.faults.fault import reply
 from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world, eventually
 
 
@@ -112,6 +114,115 @@ async def test_a_bad_call_is_refused_before_any_provider_is_asked(
     assert set(error) == {"message", "type", "param", "code"}
     assert error["param"] == param
     assert world.first.hits == 0
+
+
+async def test_a_body_that_is_not_what_it_says_is_the_callers_fault(world: World) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    async with world.http.post(
+        f"{world.api}/chat", data=b"not gzip at all", headers=headers
+    ) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "invalid_request"
+
+
+async def test_what_is_no_http_is_told_so_in_openais_shape(world: World) -> None:
+    host, port = str(world.sidecar.api).split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Length: five\r\n\r\n")
+
+    answer = (await reader.read()).decode()
+    writer.close()
+
+    assert answer.split()[1] == "400"
+    assert json.loads(answer.partition("\r\n\r\n")[2])["error"]["code"] == "invalid_http"
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+async def test_a_page_from_elsewhere_cannot_spend_the_keys(origin: str, world: World) -> None:
+    headers = {"Origin": origin, "Content-Type": "text/plain"}
+    async with world.http.post(f"{world.api}/chat", json=CHAT, headers=headers) as answer:
+        assert answer.status == 403
+    assert world.first.hits == 0
+
+
+async def test_a_page_of_this_machine_is_an_application(world: World) -> None:
+    headers = {"Origin": "http://localhost:3000"}
+    async with world.http.post(f"{world.api}/chat", json=CHAT, headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_a_content_policy_is_told_also_after_another_failure(world: World) -> None:
+    world.first.plays(status(500))
+    world.second.plays("content_filter")
+
+    answer = await world.chat()
+
+    assert answer.status == 400
+    assert (await answer.json())["error"]["code"] == "content_filter"
+
+
+async def test_a_key_echoed_after_content_goes_no_further(world: World) -> None:
+    word = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    error = {"error": {"message": "bad key key-of-first", "type": "server_error"}}
+    events = b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in (word, error))
+    script = reply(200, events, "text/event-stream", {})
+    world.first.plays(Fault("echo", "echoes the key", Effect.INTERRUPTED, script))
+
+    answer = await world.chat(stream=True)
+    text = await answer.text()
+
+    assert "bad key ***" in text
+    assert "key-of-first" not in text
+
+
+ODD_ANSWERS: list[tuple[str, Any]] = [
+    ("choices of nothing", {"choices": [None]}),
+    ("choices of words", {"choices": ["a"]}),
+    ("an empty choice", {"choices": [{}]}),
+    ("a finish that is a list", {"choices": [{"message": [], "finish_reason": []}]}),
+    ("calls of words", {"choices": [{"message": {"tool_calls": ["a"]}}]}),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("body", [row[1] for row in ODD_ANSWERS], ids=[r[0] for r in ODD_ANSWERS])
+async def test_an_answer_of_an_unheard_of_shape_costs_no_request(
+    body: Any, stream: bool, world: World
+) -> None:
+    world.first.plays(status(200, body))
+
+    answer = await world.chat(stream=stream)
+    await answer.read()
+
+    assert answer.status == 200
+    if stream or body["choices"] != [{"message": {"tool_calls": ["a"]}}]:
+        assert answer.headers["x-sidecar-attempts"].startswith("first;protocol;200;")
+
+
+async def test_an_answer_too_deep_to_be_written_again_costs_no_request(world: World) -> None:
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    chunk = {"choices": None, "usage": {"prompt_tokens": 1}, "deep": deep}
+    events = b"data: %b\n\n" % json.dumps(chunk).encode()
+    script = reply(200, events, "text/event-stream", {})
+    world.first.plays(Fault("deep", "nests deeply", Effect.FAILS_OVER, script))
+
+    answer = await world.chat(stream=True)
+    await answer.read()
+
+    assert answer.headers["x-sidecar-provider"] == "second"
+
+
+async def test_a_deep_request_goes_on_as_it_is(world: World) -> None:
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+
+    answer = await world.chat(deep=deep)
+
+    assert answer.status == 200
+    assert world.first.calls[-1].body.count(b'{"a"') == 400
 
 
 async def chunked(size: int) -> Any:

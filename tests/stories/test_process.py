@@ -21,6 +21,7 @@ from sidecar.faults.provider import ScriptedProvider
 from tests.stories.world import CHAT
 
 CONFIG = """
+drain_timeout: {drain}
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 providers:
@@ -59,9 +60,12 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(provider: ScriptedProvider, folder: Path) -> AsyncIterator[Running]:
+async def serving(
+    provider: ScriptedProvider, folder: Path, *, drain: str = "25s"
+) -> AsyncIterator[Running]:
+    """A process in front of `provider`, killed if the story does not end it."""
     config = folder / "sidecar.yaml"
-    config.write_text(CONFIG.format(base_url=provider.base_url))
+    config.write_text(CONFIG.format(base_url=provider.base_url, drain=drain))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sidecar", "serve", "--config", str(config)),
         env={**os.environ, "FIRST_KEY": KEY},
@@ -96,6 +100,61 @@ async def test_a_signal_lets_a_stream_in_flight_end_and_exits_0(tmp_path: Path) 
         assert text.endswith("data: [DONE]\n\n")
         assert await running.end() == 0
         assert running.log[-1]["outcome"] == "success"
+
+
+async def test_a_stream_longer_than_the_drain_ends_with_an_error(tmp_path: Path) -> None:
+    async with (
+        ScriptedProvider("first") as first,
+        serving(first, tmp_path, drain="300ms") as running,
+        aiohttp.ClientSession() as http,
+    ):
+        first.plays(ok(words=600, delay_s=0.05))
+        call = {**CHAT, "stream": True}
+        async with http.post(f"{running.api}/v1/chat/completions", json=call) as answer:
+            running.process.terminate()
+            text = await answer.text()
+
+        assert "timeout_total" in text
+        assert "[DONE]" not in text
+        async with asyncio.timeout(3):
+            assert await running.end() == 0
+        assert running.log[-1]["outcome"] == "interrupted"
+
+
+async def test_a_client_that_never_sends_its_body_holds_nobody_up(tmp_path: Path) -> None:
+    async with (
+        ScriptedProvider("first") as first,
+        serving(first, tmp_path, drain="300ms") as running,
+    ):
+        host, port = running.api.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /chat HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+        running.process.terminate()
+
+        async with asyncio.timeout(3):
+            assert await running.end() == 0
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    async with (
+        ScriptedProvider("first") as first,
+        serving(first, tmp_path) as running,
+        aiohttp.ClientSession() as http,
+    ):
+        first.plays(ok(words=600, delay_s=0.05))
+        call = {**CHAT, "stream": True}
+        async with http.post(f"{running.api}/v1/chat/completions", json=call):
+            running.process.send_signal(signal.SIGINT)
+            await running.read_until("sidecar is draining")
+            running.process.send_signal(signal.SIGINT)
+
+            async with asyncio.timeout(3):
+                assert await running.end() == 0
 
 
 async def test_an_idle_process_leaves_at_once(tmp_path: Path) -> None:

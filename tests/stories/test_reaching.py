@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +19,7 @@ from sidecar.app import Sidecar
 from sidecar.core.settings import Secret, Settings
 from sidecar.faults.catalog import status
 from sidecar.faults.provider import ScriptedProvider
-from tests.stories.world import CHAT, World, settings_for
+from tests.stories.world import CHAT, QUICK, World, settings_for
 
 
 @asynccontextmanager
@@ -54,6 +55,21 @@ async def test_a_name_that_does_not_resolve_fails_over(
 
     async with asked(changed(settings, base_url="http://nobody.test/v1"), stream=stream) as answer:
         assert answer.headers["x-sidecar-attempts"].startswith("first;connect;0;")
+        assert answer.headers["x-sidecar-provider"] == "second"
+
+
+async def test_a_resolver_that_hangs_is_held_to_the_connect_clock(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", hang)
+    clocks = replace(QUICK, connect_s=0.1, answer_s=5.0)
+    settings = settings_for(world.first, world.second, timeouts=clocks)
+
+    async with asked(changed(settings, base_url="http://nobody.test/v1")) as answer:
+        assert answer.headers["x-sidecar-attempts"].startswith("first;timeout_connect;0;")
         assert answer.headers["x-sidecar-provider"] == "second"
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
+from sidecar.app import Sidecar
 from sidecar.core.outcome import Endpoint, RequestOutcome
-from sidecar.faults.answer import Answer
-from sidecar.faults.catalog import fault, ok, status
-from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world
+from sidecar.core.settings import Timeouts
+from sidecar.faults.answer import Answer, Scene, speech_of
+from sidecar.faults.catalog import Effect, Fault, fault, ok, status
+from sidecar.faults.fault import open_answer, send
+from sidecar.faults.steps import Send, Step, Wait
+from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world, settings_for
 
 TOOL: Any = {
     "type": "function",
@@ -125,6 +131,87 @@ async def test_fields_that_nobody_knows_survive_both_ways(world: World) -> None:
     assert asked["novel"] == {"deep": [1, None, "ü"]}
     assert asked["temperature"] == 0.1
     assert asked["model"] == "first-model"
+
+
+async def test_a_number_of_any_length_survives_the_change_of_the_model(world: World) -> None:
+    body = b'{"messages": [], "model": "m", "seed": 123456789012345678901234567890, "x": 1.50}'
+    async with world.http.post(f"{world.api}/chat", data=body) as answer:
+        assert answer.status == 200
+
+    sent = world.first.calls[-1]
+    assert sent.body == body.replace(b'"m"', b'"first-model"')
+    assert sent.headers["content-type"] == "application/json"
+
+
+async def test_a_model_named_twice_is_changed_where_it_counts(world: World) -> None:
+    await world.chat(metadata={"model": "keep"})
+
+    asked = world.first.calls[-1].json
+    assert (asked["model"], asked["metadata"]["model"]) == ("first-model", "keep")
+
+
+async def test_a_lone_surrogate_is_no_reason_to_refuse(world: World) -> None:
+    body = b'{"model": "m", "messages": [{"content": "\\ud83d"}]}'
+    async with world.http.post(f"{world.api}/chat", data=body) as answer:
+        assert answer.status == 200
+
+
+async def test_the_name_of_the_model_is_the_one_sent_on() -> None:
+    async with a_world() as world:
+        settings = settings_for(world.first)
+        route = settings.routes[0]
+        alone = replace(route, chain=(replace(route.chain[0], model=None),))
+        async with Sidecar(replace(settings, routes=(alone,))) as sidecar:
+            url = f"http://{sidecar.api}/v1/chat/completions"
+            async with world.http.post(url, json=CHAT) as answer:
+                assert answer.headers["x-sidecar-model"] == MODEL
+
+
+async def test_a_streamed_completion_that_comes_whole_keeps_its_text(world: World) -> None:
+    whole = {"id": "c", "object": "text_completion", "model": "m"}
+    choice = {"index": 0, "text": "Hello.", "finish_reason": "stop", "logprobs": None}
+    world.first.plays(status(200, {**whole, "choices": [choice]}))
+
+    stream = await world.openai.completions.create(model=MODEL, prompt="Hi", stream=True)
+
+    assert "".join([chunk.choices[0].text async for chunk in stream]) == "Hello."
+
+
+async def test_tokens_that_were_asked_for_come_with_a_whole_answer_too(world: World) -> None:
+    world.first.plays(fault("json_for_stream"))
+
+    stream = await world.openai.chat.completions.create(
+        model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+    )
+
+    assert [chunk.usage.total_tokens for chunk in [c async for c in stream] if chunk.usage]
+
+
+async def test_an_error_whose_body_stalls_is_told_by_its_status() -> None:
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\n"
+    stalled = Fault("stalled", "stalls", Effect.FAILS_OVER, lambda _: [Send(head), Wait(None)])
+    async with a_world(timeouts=Timeouts()) as patient:
+        patient.first.plays(stalled)
+        async with asyncio.timeout(5):
+            answer = await patient.chat()
+
+        assert answer.headers["x-sidecar-attempts"].startswith("first;overloaded;503;")
+        assert answer.headers["x-sidecar-provider"] == "second"
+
+
+async def test_silence_after_the_finish_is_an_end(world: World) -> None:
+    def finish_then_silence(scene: Scene) -> Iterator[Step]:
+        speech = speech_of(scene)
+        yield open_answer(scene)
+        yield from send([*speech.opening, *speech.words, *speech.finish])
+        yield Wait(None)
+
+    world.first.plays(Fault("mute", "falls silent at the end", Effect.SERVED, finish_then_silence))
+
+    answer = await world.chat(stream=True)
+
+    assert (await answer.text()).endswith("data: [DONE]\n\n")
+    assert await world.state_of("first") == "closed"
 
 
 async def test_unknown_fields_of_an_answer_survive(world: World) -> None:

@@ -1,0 +1,22 @@
+"""The kinds of stores there are: another one is a file here, and a row in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sidecar.clock import Clock
+from sidecar.fleet.stores.base import Store
+from sidecar.fleet.stores.memory import MemoryStore
+
+# By the scheme of the URL. What a store needs from outside is imported when it is made.
+KINDS: dict[str, Callable[[str, Clock], Store]] = {
+    "memory": lambda _, clock: MemoryStore(clock),
+}
+
+
+def open_store(url: str, clock: Clock) -> Store:
+    """The store that `url` names. Raises `ValueError` for a kind that is not in the table."""
+    kind = url.partition("://")[0]
+    if kind not in KINDS:
+        raise ValueError(f"store: must be one of {', '.join(KINDS)}, got {kind}")
+    return KINDS[kind](url, clock)
