@@ -23,7 +23,7 @@ from sidecar.config import Loaded, redacted
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
 from sidecar.core.settings import Settings, Unit
-from sidecar.fleet.stores.memory import MemoryStore
+from sidecar.fleet.stores import open_store
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
@@ -68,7 +68,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256))
         self._breakers = FleetBreakers(
             [entry for route in settings.routes for entry in route.chain],
-            MemoryStore(self._clock),
+            open_store(settings.store, self._clock),
             self._clock,
             self._report,
             pod_name(),

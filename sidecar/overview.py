@@ -65,8 +65,7 @@ def set_aside(provider: Json, entry: str) -> Standing | None:
     for word, key in ASIDES.items():
         if found := [one for one in provider.get(key) or () if concerns(one, entry)]:
             waits = [one["retry_in_s"] for one in found if "retry_in_s" in one]
-            whys = filter(None, (why_aside(one, entry) for one in found))
-            return Standing(word, min(waits, default=None), ", ".join(whys))
+            return Standing(word, min(waits, default=None), whys_aside(found, entry))
     return None
 
 
@@ -76,10 +75,12 @@ def concerns(aside: Json, entry: str) -> bool:
     return not entry or aside["model"] in ("", model)
 
 
-def why_aside(aside: Json, entry: str) -> str:
-    """Why something is set aside; where no `entry` says which model is meant, with the model."""
-    model = "" if entry else aside["model"]
-    return " of ".join(filter(None, (aside.get("reason"), model)))
+def whys_aside(asides: Sequence[Json], entry: str) -> str:
+    """Why things are set aside; where no `entry` says which model is meant, with the model."""
+    models = ("" if entry else one["model"] for one in asides)
+    reasons = (one.get("reason") for one in asides)
+    whys = (" of ".join(filter(None, why)) for why in zip(reasons, models, strict=True))
+    return ", ".join(filter(None, whys))
 
 
 # Who serves

@@ -108,6 +108,29 @@ def test_wrong_usage_is_2(words: list[str], capsys: Capture) -> None:
     assert capsys.readouterr().err.startswith("usage: sidecar")
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (
+            ["hold", "gemini", "open", "--for", "10"],
+            "--for: needs a unit (250ms, 60s, 10m or 1h), got 10 (did you mean 10s?)",
+        ),
+        (["status", "--admin", "foo"], "--admin: must be HOST:PORT, got foo"),
+        (
+            ["serve", "--listen", "8787"],
+            "--listen: must be HOST:PORT, got 8787 (did you mean 127.0.0.1:8787?)",
+        ),
+    ],
+    ids=["a duration", "an address", "a port alone"],
+)
+def test_a_wrong_value_is_answered_with_what_is_wanted(
+    words: list[str], wanted: str, capsys: Capture
+) -> None:
+    run(*words)
+
+    assert capsys.readouterr().err.endswith(f": error: argument {wanted}\n")
+
+
 # The configuration
 
 
@@ -210,14 +233,42 @@ def test_a_broken_configuration_is_not_used(
     assert len(capsys.readouterr().err.splitlines()) > 1
 
 
-def test_a_port_in_use_is_named(config: str, capsys: Capture) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        words = ("--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0")
+@pytest.mark.parametrize(("option", "other"), [("--listen", "--admin"), ("--admin", "--listen")])
+def test_a_port_in_use_is_named_and_no_other(
+    option: str, other: str, config: str, capsys: Capture
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as holder:
+        where = f"127.0.0.1:{holder.getsockname()[1]}"
 
-        assert run("serve", "--config", config, *words) == 1
+        assert run("serve", "--config", config, option, where, other, "127.0.0.1:0") == 1
 
-    assert str(port) in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told == f"sidecar: cannot listen on {where}: Address already in use\n"
+
+
+def test_one_address_for_both_is_in_use_by_the_first(config: str, capsys: Capture) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as holder:
+        where = f"127.0.0.1:{holder.getsockname()[1]}"
+
+    assert run("serve", "--config", config, "--listen", where, "--admin", where) == 1
+    assert f"cannot listen on {where}: " in capsys.readouterr().err
+
+
+def test_a_host_that_nobody_knows_is_named(config: str, capsys: Capture) -> None:
+    words = ("--listen", "127.0.0.1:0", "--admin", "nowhere.invalid:1")
+
+    assert run("serve", "--config", config, *words) == 1
+    assert capsys.readouterr().err.startswith("sidecar: cannot listen on nowhere.invalid:1: ")
+
+
+def test_what_else_keeps_it_from_serving_is_told(
+    config: str, served: Served, capsys: Capture
+) -> None:
+    served.ending = OSError(24, "Too many open files")
+    words = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+
+    assert run("serve", "--config", config, *words) == 1
+    assert capsys.readouterr().err == "sidecar: Too many open files\n"
 
 
 def test_ctrl_c_is_quiet(config: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -279,7 +330,9 @@ async def call(*words: str) -> int:
 @pytest.mark.usefixtures("running")
 async def test_status_begins_with_who_serves(capsys: Capture) -> None:
     assert await call("status") == 0
-    assert capsys.readouterr().out.startswith("hf serves every model.\n\nPROVIDER ")
+    assert capsys.readouterr().out.startswith(
+        "hf serves every model: gemini is open for 42s (failures).\n\nPROVIDER "
+    )
 
 
 @pytest.mark.usefixtures("running")
@@ -358,6 +411,45 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
         told.stdout.close()
 
         assert (told.stderr.read(), told.wait()) == (b"", 0)
+
+
+def in_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which `sidecar` is this one."""
+    line = f'sidecar() {{ "{sys.executable}" -m sidecar "$@"; }}; {line}'
+    return subprocess.run(  # noqa: S602  the lines are this module's own
+        line, shell=True, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("check {config} >&-", 0), ("check {broken} >&- 2>&- <&-", 2), ("dance 2>&-", 2)],
+)
+def test_streams_that_are_closed_change_no_exit_code(
+    words: str, code: int, config: str, broken: str
+) -> None:
+    done = in_shell(f"sidecar {words.format(config=config, broken=broken)}")
+
+    assert (done.returncode, done.stdout, done.stderr.count("Traceback")) == (code, "", 0)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"], ids=["one", "all"])
+def test_serving_does_without_streams(closed: str, config: str) -> None:
+    where = "--listen 127.0.0.1:0 --admin 127.0.0.1:0"
+
+    done = in_shell(
+        f"timeout 2 {sys.executable} -m sidecar serve --config {config} {where} {closed}"
+    )
+
+    assert done.returncode == 124  # it was still there, and was told to end
+
+
+@pytest.mark.parametrize("words", ["check {config}", "schema"])
+def test_output_that_cannot_be_written_is_one_line(words: str, config: str) -> None:
+    done = in_shell(f"sidecar {words.format(config=config)} > /dev/full")
+
+    told = "sidecar: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
 
 
 @pytest.mark.parametrize(

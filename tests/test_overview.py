@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.overview import overview, row, span, standing, who_serves
+from sidecar.overview import overview, row, seconds, span, standing, who_serves
 
 Json = dict[str, Any]
 
@@ -27,6 +27,7 @@ def provider(name: str, state: str = "closed", **more: Any) -> Json:
         "in_flight": 0,
         "held": None,
         "parked": [],
+        "cooldown_s": [],
         **more,
     }
 
@@ -40,21 +41,49 @@ def status(*providers: Json, **routes: list[str]) -> Json:
 
 
 def held(mode: str) -> Json:
-    return {"mode": mode, "until_unix_s": None, "by": "operator", "reason": ""}
+    return {"mode": mode, "until": None, "by": "operator", "reason": "drill"}
+
+
+def aside(model: str = "big", reason: str = "rate_limit", retry_in_s: float = 12.0) -> Json:
+    return {"model": model, "reason": reason, "retry_in_s": retry_in_s}
+
+
+KEYLESS = aside("", "auth", 600.0)
 
 
 @pytest.mark.parametrize(
     ("first", "sentence"),
     [
         (provider("one"), "one serves every model."),
-        (provider("one", "open"), "two serves every model."),
-        (provider("one", "half_open"), "two serves every model."),
-        (provider("one", held=held("open")), "two serves every model."),
+        (
+            provider("one", "open", cause="failures", retry_in_s=42.0),
+            "two serves every model: one is open for 42s (failures).",
+        ),
+        (
+            provider("one", "half_open", cause="open_timeout"),
+            "two serves every model: one is half open (open timeout).",
+        ),
+        (provider("one", held=held("open")), "two serves every model: one is held open (drill)."),
         (provider("one", "open", held=held("closed")), "one serves every model."),
-        (provider("one", parked=[{"model": ""}]), "two serves every model."),
+        (
+            provider("one", parked=[KEYLESS]),
+            "two serves every model: one is parked for 10m (auth).",
+        ),
+        (
+            provider("one", cooldown_s=[aside()]),
+            "two serves every model: one is cooling down for 12s (rate limit).",
+        ),
+        (
+            provider("one", cooldown_s=[aside(reason="")]),
+            "two serves every model: one is cooling down for 12s.",
+        ),
+        (provider("one", cooldown_s=[aside("small")]), "one serves every model."),
         (provider("other"), "two serves every model."),
     ],
-    ids=["closed", "open", "half open", "held open", "held closed", "parked", "unknown"],
+    ids=[
+        *("closed", "open", "half open", "held open", "held closed", "parked", "cooling down"),
+        *("another pod was told to wait", "another model is cooling down", "unknown"),
+    ],
 )
 def test_the_first_that_takes_calls_serves(first: Json, sentence: str) -> None:
     told = who_serves(status(first, provider("two"), smart=["one/big", "two"]))
@@ -62,10 +91,32 @@ def test_the_first_that_takes_calls_serves(first: Json, sentence: str) -> None:
     assert told == sentence
 
 
+def test_an_entry_without_a_model_waits_for_the_models_that_callers_name() -> None:
+    told = who_serves(status(provider("one", cooldown_s=[aside("*")]), smart=["one"]))
+
+    assert told == "Nobody serves: one is cooling down for 12s (rate limit)."
+
+
+def test_a_provider_that_is_asked_for_two_models_is_told_with_them() -> None:
+    one = provider("one", cooldown_s=[aside("org/big")])
+
+    told = who_serves(status(one, smart=["one/org/big", "one/small"]))
+
+    assert told == "one/small serves every model: one/org/big is cooling down for 12s (rate limit)."
+
+
+def test_what_two_routes_pass_over_is_told_once() -> None:
+    one = provider("one", "open")
+
+    told = who_serves(status(one, provider("two"), smart=["one", "two"], fast=["one", "two"]))
+
+    assert told == "two serves every model: one is open."
+
+
 def test_nobody_serves_where_every_breaker_refuses() -> None:
     told = who_serves(status(provider("one", "open"), smart=["one"], fast=["one/small"]))
 
-    assert told == "Nobody serves: no breaker lets calls through."
+    assert told == "Nobody serves: one is open."
 
 
 def test_routes_that_are_served_by_the_same_are_told_together() -> None:
@@ -81,14 +132,16 @@ def test_routes_that_are_served_by_the_same_are_told_together() -> None:
         )
     )
 
-    assert told == "one serves smart, wise; two serves fast; nobody serves odd."
+    assert told == "one serves smart, wise; two serves fast; nobody serves odd: three is open."
 
 
 @pytest.mark.parametrize("entry", ["one/big", "one"], ids=["a model", "any model"])
 def test_a_breaker_of_a_model_is_found(entry: str) -> None:
     breakers = (provider("one/big", "open"), provider("one/*", "open"), provider("two"))
 
-    assert who_serves(status(*breakers, smart=[entry, "two"])) == "two serves every model."
+    told = who_serves(status(*breakers, smart=[entry, "two"]))
+
+    assert told == "two serves every model: one is open."
 
 
 @pytest.mark.parametrize(
@@ -97,13 +150,21 @@ def test_a_breaker_of_a_model_is_found(entry: str) -> None:
         (provider("one"), "closed"),
         (provider("one", "half_open"), "half_open"),
         (provider("one", "open", held=held("closed")), "held closed"),
-        (provider("one", parked=[{"model": ""}]), "parked"),
-        (provider("one", "open", parked=[{"model": ""}]), "open"),
+        (provider("one", parked=[KEYLESS], cooldown_s=[aside()]), "parked"),
+        (provider("one", cooldown_s=[aside()]), "cooling down"),
+        (provider("one", "half_open", cooldown_s=[aside()]), "cooling down"),
+        (provider("one", "open", retry_in_s=3.0, cooldown_s=[aside()]), "open"),
+        (provider("one", "open", retry_in_s=0.0, cooldown_s=[aside()]), "cooling down"),
+        (provider("one", held=held("closed"), cooldown_s=[aside()]), "held closed"),
+        ({"state": "closed", "parked": [{"model": "", "reason": "auth", "seconds": 6}]}, "parked"),
     ],
-    ids=["closed", "half open", "held", "parked", "open and parked"],
+    ids=[
+        *("closed", "half open", "held", "parked", "cooling down", "not probed before it cooled"),
+        *("open", "not probed when it could be", "held and cooling down", "after a change"),
+    ],
 )
 def test_where_a_provider_stands_is_one_word(entry: Json, word: str) -> None:
-    assert standing(entry) == word
+    assert standing(entry).word == word
 
 
 def test_a_provider_in_trouble_is_told_with_all_that_matters() -> None:
@@ -121,7 +182,15 @@ def test_a_provider_in_trouble_is_told_with_all_that_matters() -> None:
 
     told = row(entry, NOW)
 
-    assert told == ("one", "open", "3m 10s", "failures", "42s", "75%", "0.84s", "2.00s", "3")
+    assert told == ("one", "open", "3m 10s", "failures", "42s", "75%", "841ms", "2.00s", "3")
+
+
+def test_what_is_set_aside_is_told_with_its_model_and_the_next_try() -> None:
+    models = [aside(), aside("small", "warming", 3.0), aside("", "")]
+
+    told = row(provider("one", since=NOW - 190, cause="reset", cooldown_s=models), NOW)
+
+    assert told[1:5] == ("cooling down", "-", "rate_limit of big, warming of small", "3s")
 
 
 def test_a_provider_before_its_first_call_has_little_to_tell() -> None:
@@ -145,6 +214,23 @@ def test_a_provider_before_its_first_call_has_little_to_tell() -> None:
 )
 def test_a_time_is_told_in_two_units_at_most(seconds: float | None, text: str) -> None:
     assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.0008, "0.8ms"),
+        (0.0099, "9.9ms"),
+        (0.00996, "10ms"),
+        (0.841, "841ms"),
+        (0.9994, "999ms"),
+        (0.9996, "1.00s"),
+        (12.345, "12.35s"),
+    ],
+)
+def test_a_latency_below_a_second_is_told_in_milliseconds(value: float | None, text: str) -> None:
+    assert seconds(value) == text
 
 
 def test_columns_stand_below_each_other() -> None:

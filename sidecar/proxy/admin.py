@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from base64 import b64encode
@@ -96,7 +97,6 @@ class Admin:
         self._pages: dict[str, Callable[[web.BaseRequest], web.Response]] = {
             "/healthz": lambda _: as_json({"status": "ok"}),
             "/readyz": self._readyz,
-            "/metrics": self._metrics,
             "/status": self._status_page,
             "/status.json": lambda _: as_json(ports.status()),
             "/config": lambda _: as_json(ports.config()),
@@ -128,6 +128,9 @@ class Admin:
         if page := self._pages.get(path):
             allow_only(request, "GET", "HEAD")
             return page(request)
+        if path == "/metrics":
+            allow_only(request, "GET", "HEAD")
+            return await self._metrics(request)
         change = self._change_at(path)
         if change is None:
             raise Rejected(404, "not_found", "There is nothing at this path.")
@@ -150,8 +153,10 @@ class Admin:
             raise Rejected(503, "all_providers_open", "Every provider's circuit breaker is open.")
         return as_json({"status": "ok"})
 
-    def _metrics(self, request: web.BaseRequest) -> web.Response:
-        body, content_type = self._ports.metrics(request.headers.get("Accept", ""))
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
+        """In a thread of its own: a large configuration has thousands of series to write."""
+        accept = request.headers.get("Accept", "")
+        body, content_type = await asyncio.to_thread(self._ports.metrics, accept)
         return web.Response(body=body, headers={"Content-Type": content_type, **FRESH})
 
     def _status_page(self, _: web.BaseRequest) -> web.Response:

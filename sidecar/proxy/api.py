@@ -228,6 +228,8 @@ class Api:
         if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
+            if request.content.is_eof():  # as nearly always: it came with the head
+                return await request.read()
             async with asyncio.timeout(self._upload_s):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:

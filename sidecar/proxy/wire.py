@@ -64,11 +64,10 @@ class Answer:
 
     def passable_headers(self) -> list[tuple[str, str]]:
         """Those that go on to the application."""
-        return [
-            (name, value)
-            for name, value in to_application(self.headers.items())
-            if not any(secret in value.encode() for secret in self._secrets)
-        ]
+        passed = to_application(self.headers.items())
+        for secret in self._secrets:
+            passed = [header for header in passed if secret.decode() not in header[1]]
+        return passed
 
     def close(self) -> None:
         """Let go of the connection; one whose answer is not read to its end is cut at once.

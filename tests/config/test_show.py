@@ -98,7 +98,7 @@ b1 takes the route a,b*
              opens after 3 failures in a row within 1m,
              or when 50% of at least 10 requests within 30s fail
              stays open for 61s, x2 after each failed round, up to 5m
-             closes after 2 good probes, at most 2 at once
+             closes after 2 good probes; at most 2 at once in the whole fleet, one of each pod
 
 2. two: the model that was asked for, window of 5 tokens
    provider  gemini, https://generativelanguage.googleapis.com/v1beta/openai
@@ -107,7 +107,7 @@ b1 takes the route a,b*
              opens after 3 failures in a row within 1m,
              or when 50% of at least 10 requests within 30s fail
              stays open for 61s, x2 after each failed round, up to 5m
-             closes after 2 good probes, at most 2 at once"""
+             closes after 2 good probes; at most 2 at once in the whole fleet, one of each pod"""
     )
 
 

@@ -13,7 +13,6 @@ class Stream(NamedTuple):
     sent: bytes
     events: tuple[Read, ...]
     rest: Read | None = None
-    comments: int = 0
 
 
 def unnamed(*data: bytes) -> tuple[Read, ...]:
@@ -97,7 +96,6 @@ STREAMS: dict[str, Stream] = {
     "openrouter, processing": Stream(
         b": OPENROUTER PROCESSING\n\n" * 3 + plain(HELLO, DONE),
         unnamed(HELLO, DONE),
-        comments=3,
     ),
     "error in band": Stream(
         plain(HELLO, ERROR),
@@ -138,9 +136,8 @@ STREAMS: dict[str, Stream] = {
     "comments between": Stream(
         b": a\n:\n:b\n\n" + plain(HELLO) + b": c\ndata: 1\n: d\n\n:e",
         unnamed(HELLO, b"1"),
-        comments=6,
     ),
-    "comment without a blank line": Stream(b": a\n: b\n", (), comments=2),
+    "comment without a blank line": Stream(b": a\n: b\n", ()),
     "several data lines": Stream(
         b'data: {"a":\ndata:  1,\ndata:\ndata: "b": 2}\n\n',
         unnamed(b'{"a":\n 1,\n\n"b": 2}'),

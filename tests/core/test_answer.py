@@ -17,6 +17,7 @@ THOUGHT = Piece(reasoning=True)
 FINISH = Piece(ends=ZERO)
 DONE = Piece(done=True)
 GARBLED = Piece(garbled=True)
+NOISE = Piece(noise=True)
 
 
 def moves(judge: Judge, *pieces: Piece) -> list[Move]:
@@ -66,8 +67,8 @@ def test_an_empty_answer_that_finished_is_whole() -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [(), (ROLE,), (TEXT,), (THOUGHT,), (TEXT, Piece(starts=ONE), FINISH)],
-    ids=["nothing", "role only", "text", "reasoning", "one of two choices finished"],
+    [(), (NOISE,), (ROLE,), (TEXT,), (THOUGHT,), (TEXT, Piece(starts=ONE), FINISH)],
+    ids=["nothing", "noise", "role only", "text", "reasoning", "one of two choices finished"],
 )
 def test_an_end_without_a_finish_is_truncated(pieces: tuple[Piece, ...]) -> None:
     assert failure_of(Judge(), *pieces, DONE) is Outcome.STREAM_TRUNCATED
@@ -126,7 +127,7 @@ def test_the_last_usage_wins() -> None:
     assert judge.usage == Usage(1, 9)
 
 
-PIECES = st.sampled_from((ROLE, TEXT, THOUGHT, FINISH, GARBLED, Piece(starts=ONE)))
+PIECES = st.sampled_from((ROLE, TEXT, THOUGHT, FINISH, GARBLED, NOISE, Piece(starts=ONE)))
 
 
 @given(st.lists(PIECES, max_size=12))
@@ -142,3 +143,52 @@ def test_no_stream_without_its_finish_is_ever_whole(pieces: list[Piece]) -> None
         ended = frozenset[int]().union(*(piece.ends for piece in pieces))
         assert ended
         assert begun <= ended
+
+
+def test_noise_is_dropped_and_shows_nothing() -> None:
+    judge = Judge()
+
+    assert moves(judge, NOISE, TEXT, NOISE) == [Move.DROP, Move.RELAY, Move.DROP]
+
+
+def test_much_without_any_progress_is_no_answer() -> None:
+    judge = Judge()
+    judge.judge(ROLE, HELD_BYTES)
+
+    assert failure_of(judge, ROLE) is Outcome.PROTOCOL
+
+
+def end_of(judge: Judge, *pieces: Piece, done: bool) -> Outcome:
+    """What an end after these comes to."""
+    moves(judge, *pieces)
+    try:
+        judge.end(done=done)
+    except AnswerFailed as failed:
+        return failed.outcome
+    return Outcome.OK
+
+
+def test_a_stream_without_any_event_is_none() -> None:
+    assert end_of(Judge(), done=False) is Outcome.PROTOCOL
+
+
+def test_noise_alone_is_a_stream_that_broke_off() -> None:
+    assert end_of(Judge(), NOISE, done=False) is Outcome.STREAM_TRUNCATED
+
+
+SECOND = (Piece(starts=ONE), Piece(ends=ONE))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "done", "outcome"),
+    [
+        ((TEXT, FINISH), False, Outcome.STREAM_TRUNCATED),
+        ((TEXT, FINISH, FINISH), False, Outcome.STREAM_TRUNCATED),
+        ((TEXT, FINISH, *SECOND), False, Outcome.OK),
+        ((TEXT, FINISH), True, Outcome.OK),
+        ((TEXT, FINISH, SECOND[0]), True, Outcome.STREAM_TRUNCATED),
+    ],
+    ids=["one", "one twice", "both", "one, and the provider's word", "begun is to be finished"],
+)
+def test_of_two_choices_asked_for(pieces: tuple[Piece, ...], done: bool, outcome: Outcome) -> None:
+    assert end_of(Judge(choices=2), *pieces, done=done) is outcome

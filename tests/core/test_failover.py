@@ -186,3 +186,77 @@ def test_time_lost_is_that_of_the_failed_attempts() -> None:
 
     assert failover.last_failure is failover.steps[0]
     assert sum(step.seconds for step in failover.steps) == pytest.approx(0.1)
+
+
+def first(failover: Failover, now: float = 0.0) -> Try:
+    step = failover.next(now)
+    assert isinstance(step, Try)
+    return step
+
+
+def test_a_refusal_by_content_policy_is_what_ends_the_walk() -> None:
+    failover = walk(A, B)
+    refusal = Failure(outcome=Outcome.CONTENT_FILTER, status=403)
+    failover.next(0.0)
+    failover.failed(A, refusal, 0.1)
+
+    assert failover.next(0.0) == GiveUp(failure=refusal)
+
+
+def test_a_refusal_by_content_policy_is_told_also_after_the_deadline() -> None:
+    failover = walk(A, B, deadline_s=9.0)
+    fail(failover, A, Outcome.CONTENT_FILTER)
+
+    assert failover.next(10.0) == GiveUp(failure=Failure(outcome=Outcome.CONTENT_FILTER))
+
+
+def test_no_time_is_kept_for_a_provider_that_would_not_be_let_in() -> None:
+    failover = Failover(chain=(A, B, C), deadline_s=9.0, admits=lambda one: one is C)
+
+    assert first(failover).until_s == pytest.approx(4.5)
+
+
+def test_no_time_is_kept_for_another_model_where_one_has_to_answer() -> None:
+    failover = Failover(chain=(A, B, C), deadline_s=9.0, one_model=True)
+
+    assert first(failover).until_s == 9.0
+
+
+def test_no_time_is_kept_for_a_window_that_has_proved_too_small() -> None:
+    small = entry("a", context=8192)
+    failover = walk(small, entry("b", context=None), entry("c", context=4096), deadline_s=9.0)
+    failover.next(0.0)
+    fail(failover, small, Outcome.CONTEXT_LENGTH)
+
+    assert first(failover).until_s == 9.0
+
+
+def test_a_parked_provider_with_too_small_a_window_is_no_last_resort() -> None:
+    small = entry("a", context=4096)
+    large = entry("b", context=8192)
+    failover = walk(small, large)
+    failover.next(0.0)
+    failover.refused(small, Refusal(SkipReason.PARKED))
+    failover.next(0.0)
+    fail(failover, large, Outcome.CONTEXT_LENGTH)
+
+    assert failover.next(0.0) == GiveUp()
+
+
+@pytest.mark.parametrize(
+    ("chain", "shared"), [((A, B), True), ((A,), False)], ids=["others left", "alone"]
+)
+def test_a_part_of_the_time_is_not_all_of_it(chain: tuple[Entry, ...], shared: bool) -> None:
+    assert first(walk(*chain)).shared is shared
+
+
+def test_the_time_of_a_probes_lease_is_a_part_of_the_time() -> None:
+    step = first(walk(A, deadline_s=9.0)).before(5.0)
+
+    assert (step.until_s, step.shared) == (5.0, True)
+
+
+def test_a_lease_that_ends_later_changes_nothing() -> None:
+    step = first(walk(A, deadline_s=9.0))
+
+    assert step.before(12.0) is step

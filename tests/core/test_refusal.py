@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.core.failover import Failure, GiveUp, Step
-from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.outcome import CALLERS_FAULT, Outcome, SkipReason
 from sidecar.core.permit import Refusal
 from sidecar.core.refusal import Refused, refuse
 from tests.core.chains import entry
@@ -105,3 +105,18 @@ def test_a_providers_words_stay_out_of_the_sidecars_own_errors() -> None:
 
     assert "secret" not in refused.message
     assert refused.message == "Every provider failed. Tried in order: p: server_error."
+
+
+def test_a_refusal_by_content_policy_is_told_whatever_came_before() -> None:
+    refusal = Failure(outcome=Outcome.CONTENT_FILTER, status=403, message="No.", code="403")
+    steps = [failed(Outcome.SERVER_ERROR, 500), Step(entry=entry("q"), failure=refusal)]
+
+    refused = refuse(steps, GiveUp(failure=refusal))
+
+    assert (refused.status, refused.code, refused.message) == (400, "content_filter", "No.")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("outcome", sorted(CALLERS_FAULT))
+def test_a_callers_fault_is_never_a_matter_of_keys(outcome: Outcome, status: int) -> None:
+    assert heard(failed(outcome, status)).status in {400, 413}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from types import FrameType
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar.core.sse import Event, EventTooLarge, Parser, encode
+from sidecar.core.sse import LINE_BYTES, Event, EventTooLarge, Parser, encode
 from tests.core.streams import DONE, HELLO, ROLE, STREAMS, Read, Stream, plain
 
 ROOMY = 1 << 20
@@ -35,13 +36,12 @@ class Reading(NamedTuple):
 
     events: list[Event]
     rest: Event | None
-    comments: int
 
 
 def read(*chunks: bytes, max_event_bytes: int = ROOMY) -> Reading:
     parser = Parser(max_event_bytes)
     events = [event for chunk in chunks for event in parser.feed(chunk)]
-    return Reading(events, parser.end(), parser.comments)
+    return Reading(events, parser.end())
 
 
 def sliced(sent: bytes, size: int) -> list[bytes]:
@@ -52,22 +52,20 @@ def named(event: Event) -> Read:
     return event.name, event.data
 
 
-def by_the_book(sent: bytes) -> tuple[list[Read], Read | None, int]:
+def by_the_book(sent: bytes) -> tuple[list[Read], Read | None]:
     """The steps of the HTML document one by one, and our own rule that blank events are dropped."""
     *lines, last = LINE_END.split(sent.removeprefix(b"\xef\xbb\xbf"))
     events: list[Read] = []
-    name, data, comments = b"", b"", 0
+    name, data = b"", b""
 
     def take(line: bytes) -> None:
-        nonlocal name, data, comments
+        nonlocal name, data
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
             data += value + b"\n"
         elif field == b"event":
             name = value
-        elif line.startswith(b":"):
-            comments += 1
 
     for line in lines:
         if line:
@@ -77,7 +75,7 @@ def by_the_book(sent: bytes) -> tuple[list[Read], Read | None, int]:
             events.append((name, data.removesuffix(b"\n")))
         name, data = b"", b""
     take(last)
-    return events, (name, data.removesuffix(b"\n")) if data.strip() else None, comments
+    return events, (name, data.removesuffix(b"\n")) if data.strip() else None
 
 
 @each_stream
@@ -92,11 +90,6 @@ def test_only_an_event_without_its_blank_line_is_left_at_the_end(stream: Stream)
     rest = read(stream.sent).rest
 
     assert (rest and named(rest)) == stream.rest
-
-
-@each_stream
-def test_comments_are_counted(stream: Stream) -> None:
-    assert read(stream.sent).comments == stream.comments
 
 
 @each_stream
@@ -129,7 +122,7 @@ def test_any_stream_is_read_by_the_book(parts: list[bytes], cuts: list[int]) -> 
     reading = read(*(sent[a:b] for a, b in pairwise(places)))
 
     events = [named(event) for event in reading.events]
-    assert (events, reading.rest and named(reading.rest), reading.comments) == by_the_book(sent)
+    assert (events, reading.rest and named(reading.rest)) == by_the_book(sent)
 
 
 @given(pieces)
@@ -181,13 +174,6 @@ def test_an_event_goes_out_with_the_byte_that_ends_it() -> None:
     assert [bool(parser.feed(byte)) for byte in sliced(b"data: 1\r\r\n", 1)][-2:] == [True, False]
 
 
-def test_a_comment_counts_before_the_blank_line_after_it() -> None:
-    parser = Parser(ROOMY)
-    parser.feed(b": still there\n")
-
-    assert parser.comments == 1
-
-
 def test_an_event_without_an_end_may_not_go_on_as_it_is() -> None:
     rest = read(b"data: 1\n").rest
 
@@ -215,7 +201,7 @@ def test_an_event_without_an_end_may_not_go_on_as_it_is() -> None:
 def test_what_is_too_large_is_refused_wherever_it_is_cut(sent: bytes) -> None:
     def is_refused(*chunks: bytes) -> bool:
         try:
-            read(b"data: 0\n\n", *chunks, max_event_bytes=12)
+            read(b"data: 0\n\n", *chunks, max_event_bytes=LINE_BYTES + 11)
         except EventTooLarge:
             return True
         return False
@@ -225,15 +211,31 @@ def test_what_is_too_large_is_refused_wherever_it_is_cut(sent: bytes) -> None:
 
 @pytest.mark.parametrize("size", range(1, 24))
 def test_what_just_fits_is_read(size: int) -> None:
-    sent = plain(b"78901", b"78901") + b": 345678901\n" + b"data\ndata:1\n\n"
+    sent = plain(b"78901", b"78901") + b": 345678901\n"
 
-    reading = read(*sliced(sent, size), max_event_bytes=12)
+    reading = read(*sliced(sent, size), max_event_bytes=LINE_BYTES + 11)
 
-    assert [event.data for event in reading.events] == [b"78901", b"78901", b"\n1"]
+    assert [event.data for event in reading.events] == [b"78901", b"78901"]
+
+
+def test_lines_that_just_fit_together_are_read() -> None:
+    reading = read(b"data\ndata:1\n\n", max_event_bytes=2 * LINE_BYTES + 10)
+
+    assert [event.data for event in reading.events] == [b"\n1"]
+
+
+def test_what_an_event_of_tiny_lines_takes_is_bounded() -> None:
+    parser = Parser(ROOMY)
+    fed = 0
+    with suppress(EventTooLarge):
+        for fed in range(100_000):
+            parser.feed(b"data:\n")
+
+    assert fed < ROOMY / LINE_BYTES
 
 
 def test_many_events_in_one_chunk_are_all_too_small_to_refuse() -> None:
-    assert len(read(plain(b"1") * 100, max_event_bytes=10).events) == 100
+    assert len(read(plain(b"1") * 100, max_event_bytes=LINE_BYTES + 10).events) == 100
 
 
 def test_a_large_event_arrives_in_small_pieces() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from timeit import repeat
 from typing import Any
 
 import pytest
@@ -233,3 +234,28 @@ def test_no_body_is_too_odd_to_be_judged(status: int, body: object) -> None:
 
     assert isinstance(complaint, Complaint)
     assert isinstance(judge_error(status, complaint, Outcome.PROTOCOL), Outcome)
+
+
+@pytest.mark.parametrize("metadata", [{"reasons": ["hate"]}, {"flagged_input": "…"}])
+def test_a_prompt_that_was_moderated_is_the_callers(metadata: dict[str, Any]) -> None:
+    body = error("Your input was flagged", code=403, metadata=metadata)
+
+    assert judged(403, body) is Outcome.CONTENT_FILTER
+
+
+def test_other_metadata_leaves_a_403_what_it_is() -> None:
+    assert judged(403, error("No.", code=403, metadata={"raw": "?"})) is Outcome.FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    "part", ["<", "<a ", "<script>", "<style", "<script></style>", "</script", "<<>", "a ", "<!--"]
+)
+def test_ten_times_the_markup_is_about_ten_times_the_work(part: str) -> None:
+    few, many = (part * (size // len(part)) for size in (2_000, 20_000))
+
+    assert seconds_for(many) < 40 * seconds_for(few) + 0.001  # a hundred times, if it were squared
+
+
+def seconds_for(text: str) -> float:
+    """The best of several."""
+    return min(repeat(lambda: tidy(text), number=1, repeat=7))

@@ -9,8 +9,10 @@ import pytest
 from sidecar.core.events import State
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending
+from sidecar.fleet.status import AsideStatus
+from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
-from tests.fleet.scene import DOWN, UNIX_S, Pod, limited
+from tests.fleet.scene import DOWN, UNIX_S, FakeClock, Pod, limited
 
 
 def opened() -> Pod:
@@ -136,5 +138,22 @@ def test_the_status_shows_what_is_passed_over() -> None:
     pod.breakers.settle(second, Ending(outcome=Outcome.AUTH, status=401))
     status = pod.breakers.snapshot()[0]
 
-    assert status.cooldown_s == {"flash": 7.0}
-    assert [(one.model, one.reason, one.seconds) for one in status.parked] == [("", "auth", 600.0)]
+    assert status.cooldown_s == (AsideStatus(model="flash", reason="rate_limit", seconds=7.0),)
+    assert status.parked == (AsideStatus(model="", reason="auth", seconds=600.0),)
+
+
+def test_the_status_shows_nothing_that_is_passed_over_no_more() -> None:
+    pod = Pod()
+    pod.call(limited(7.0))
+    pod.clock.turn(7.0)
+
+    assert pod.breakers.snapshot()[0].cooldown_s == ()
+
+
+def test_a_pod_shows_what_another_was_told_without_a_reason() -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    Pod(clock, store).call(limited(7.0))
+    status = Pod(clock, store).breakers.snapshot()[0]
+
+    assert status.cooldown_s == (AsideStatus(model="flash", reason="", seconds=7.0),)

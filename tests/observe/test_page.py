@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from sidecar.observe.status import Status, status_page
 from tests.observe.scene import SETTINGS, StillClock, failed_over
 from tests.observe.test_status import Aside, Breaker, Held
@@ -24,12 +26,12 @@ def test_the_page_asks_beside_itself_so_that_a_prefix_before_it_does_not_matter(
 
 
 def test_the_page_reads_no_key_that_the_status_does_not_have() -> None:
-    breaker = Breaker(held=Held(), parked=(Aside(),))
+    breaker = Breaker(held=Held(), parked=(Aside(),), cooldown_s=(Aside(),))
     status = Status(SETTINGS, StillClock(), lambda: [breaker], "0.1.0", "pod-1")
     status.report(failed_over())
     told = status.as_json()
     (provider,), (failover,) = told["providers"], told["failovers"]
-    (parked,) = provider["parked"]
+    asides = (*provider["parked"], *provider["cooldown_s"])
 
     read = set(re.findall(r"\b(?:one|provider|status|store|route|held)\??\.(?!json\b)(\w+)", PAGE))
 
@@ -39,9 +41,29 @@ def test_the_page_reads_no_key_that_the_status_does_not_have() -> None:
         *told["routes"][0],
         *provider,
         *provider["held"],
-        *parked,
+        *(key for aside in asides for key in aside),
         *failover,
     }
+
+
+def test_the_page_looks_at_all_that_keeps_calls_from_a_provider() -> None:
+    read = set(re.findall(r"\bprovider\.(\w+)", PAGE))
+
+    assert {"parked", "cooldown_s", "retry_in_s"} <= read
+
+
+@pytest.mark.parametrize("column", ["cause", "reason"])
+def test_words_of_the_vocabularies_are_shown_as_people_write_them(column: str) -> None:
+    assert re.search(rf'\["{column}", one => plain\(', PAGE)
+
+
+def test_the_page_names_the_product() -> None:
+    assert "<title>LLM failover sidecar</title>" in PAGE
+    assert re.search("<p [^>]*>LLM failover sidecar</p>", PAGE)
+
+
+def test_the_page_has_no_style_that_its_policy_forbids() -> None:
+    assert not re.search(r"\bstyle=|\.style\b", PAGE)
 
 
 def test_the_page_is_read_once() -> None:

@@ -44,6 +44,7 @@ class Breaker:
     error_ratio: float = 0.75
     held: Held | None = None
     parked: tuple[Aside, ...] = ()
+    cooldown_s: tuple[Aside, ...] = ()
 
 
 def status(*breakers: Breaker, clock: StillClock | None = None) -> Status:
@@ -75,7 +76,7 @@ def test_the_keys_of_a_provider_are_those_of_the_contract() -> None:
     assert provider().keys() == {
         *("name", "kind", "state", "since", "epoch", "cause", "open_until", "retry_in_s"),
         *("consecutive_failures", "error_ratio", "p50_s", "p95_s", "ttft_p95_s", "in_flight"),
-        *("held", "parked"),
+        *("held", "parked", "cooldown_s"),
     }
 
 
@@ -164,6 +165,14 @@ def test_a_hold_is_told_with_its_reason() -> None:
 def test_what_is_set_aside_is_told_with_its_reason() -> None:
     assert provider(breaker=Breaker(parked=(Aside(),)))["parked"] == [
         {"model": "gemini-3-flash", "reason": "model_missing", "retry_in_s": 600.0}
+    ]
+
+
+def test_a_cooldown_is_told_with_its_model_and_how_long_it_lasts() -> None:
+    cooling = Aside(reason="rate_limit", seconds=12.0)
+
+    assert provider(breaker=Breaker(cooldown_s=(cooling,)))["cooldown_s"] == [
+        {"model": "gemini-3-flash", "reason": "rate_limit", "retry_in_s": 12.0}
     ]
 
 
