@@ -212,7 +212,11 @@ async def run(loaded: Loaded) -> int:
     """Serve inside a running loop. Raises `OSError` where an address cannot be bound."""
     handler = setup(loaded.settings.log)
     reports = (LogReporter(handler, SystemClock()).report,)
-    async with Sidecar(loaded.settings, sha256=loaded.sha256, reports=reports) as sidecar:
+    sidecar = Sidecar(loaded.settings, sha256=loaded.sha256, reports=reports)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, sidecar.leave)
+    async with sidecar:
         for warning in loaded.warnings:
             log.warning(warning)
         log.info(
@@ -220,9 +224,6 @@ async def run(loaded: Loaded) -> int:
             extra={"api": str(sidecar.api), "admin": str(sidecar.admin), "config": loaded.source},
         )
         collect_seldom()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, sidecar.leave)
         await sidecar.drain_asked.wait()
         log.info("sidecar is draining")
         await sidecar.drain()

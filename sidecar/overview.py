@@ -43,7 +43,7 @@ class Standing(NamedTuple):
 
     def __str__(self) -> str:
         lasting = f" for {span(self.wait_s)}" if self.wait_s else ""
-        return spoken(f"{self.word}{lasting}" + (f" ({self.why})" if self.why else ""))
+        return f"{spoken(self.word)}{lasting}" + (f" ({self.why})" if self.why else "")
 
 
 def standing(provider: Json, entry: str = "") -> Standing:
@@ -54,7 +54,7 @@ def standing(provider: Json, entry: str = "") -> Standing:
     wait_s = provider.get("retry_in_s")
     if held := provider.get("held"):
         return Standing(f"held {held['mode']}", wait_s, held.get("reason") or "")
-    state = Standing(str(provider["state"]), wait_s, provider.get("cause") or "")
+    state = Standing(str(provider["state"]), wait_s, spoken(provider.get("cause")))
     if state.word == "open" and wait_s != 0:
         return state
     return set_aside(provider, entry) or state
@@ -78,9 +78,14 @@ def concerns(aside: Json, entry: str) -> bool:
 def whys_aside(asides: Sequence[Json], entry: str) -> str:
     """Why things are set aside; where no `entry` says which model is meant, with the model."""
     models = ("" if entry else one["model"] for one in asides)
-    reasons = (one.get("reason") for one in asides)
+    reasons = (spoken(one.get("reason")) for one in asides)
     whys = (" of ".join(filter(None, why)) for why in zip(reasons, models, strict=True))
     return ", ".join(filter(None, whys))
+
+
+def spoken(word: str | None) -> str:
+    """A word of a closed vocabulary as people write it."""
+    return (word or "").replace("_", " ")
 
 
 # Who serves
@@ -132,11 +137,6 @@ def name_of(entry: str, chain: Sequence[str]) -> str:
     return entry if several else provider
 
 
-def spoken(words: str) -> str:
-    """Words of the closed vocabularies as a sentence has them."""
-    return words.replace("_", " ")
-
-
 # The table
 
 
@@ -160,7 +160,7 @@ def moved(provider: Json, where: Standing, now: float) -> tuple[str, str]:
     if where.word in ASIDES:
         return UNKNOWN, printable(where.why) or UNKNOWN
     since = provider.get("since")
-    return span(now - since) if since else UNKNOWN, provider.get("cause") or UNKNOWN
+    return span(now - since) if since else UNKNOWN, spoken(provider.get("cause")) or UNKNOWN
 
 
 def span(value: float | None) -> str:

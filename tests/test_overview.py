@@ -41,7 +41,7 @@ def status(*providers: Json, **routes: list[str]) -> Json:
 
 
 def held(mode: str) -> Json:
-    return {"mode": mode, "until": None, "by": "operator", "reason": "drill"}
+    return {"mode": mode, "until": None, "by": "operator", "reason": "drill_7"}
 
 
 def aside(model: str = "big", reason: str = "rate_limit", retry_in_s: float = 12.0) -> Json:
@@ -63,7 +63,7 @@ KEYLESS = aside("", "auth", 600.0)
             provider("one", "half_open", cause="open_timeout"),
             "two serves every model: one is half open (open timeout).",
         ),
-        (provider("one", held=held("open")), "two serves every model: one is held open (drill)."),
+        (provider("one", held=held("open")), "two serves every model: one is held open (drill_7)."),
         (provider("one", "open", held=held("closed")), "one serves every model."),
         (
             provider("one", parked=[KEYLESS]),
@@ -172,7 +172,7 @@ def test_a_provider_in_trouble_is_told_with_all_that_matters() -> None:
         "one",
         "open",
         since=NOW - 190,
-        cause="failures",
+        cause="probe_failed",
         retry_in_s=41.6,
         error_ratio=0.75,
         p50_s=0.8412,
@@ -182,15 +182,15 @@ def test_a_provider_in_trouble_is_told_with_all_that_matters() -> None:
 
     told = row(entry, NOW)
 
-    assert told == ("one", "open", "3m 10s", "failures", "42s", "75%", "841ms", "2.00s", "3")
+    assert told == ("one", "open", "3m 10s", "probe failed", "42s", "75%", "841ms", "2.00s", "3")
 
 
 def test_what_is_set_aside_is_told_with_its_model_and_the_next_try() -> None:
-    models = [aside(), aside("small", "warming", 3.0), aside("", "")]
+    models = [aside("big_one"), aside("small", "warming", 3.0), aside("", "")]
 
     told = row(provider("one", since=NOW - 190, cause="reset", cooldown_s=models), NOW)
 
-    assert told[1:5] == ("cooling down", "-", "rate_limit of big, warming of small", "3s")
+    assert told[1:5] == ("cooling down", "-", "rate limit of big_one, warming of small", "3s")
 
 
 def test_a_provider_before_its_first_call_has_little_to_tell() -> None:

@@ -104,19 +104,7 @@ class Failover:
             return GiveUp(failure=self._final)
         if now >= self.deadline_s:
             return GiveUp(deadline=True)
-        while self._place < len(self.chain):
-            entry = self.chain[self._place]
-            self._place += 1
-            if reason := self._unfit(entry):
-                self.steps.append(Step(entry=entry, refusal=Refusal(reason)))
-                continue
-            later = [one for one in self.chain[self._place :] if self.admits(one)]
-            return self._try(entry, now, later)
-        while self._parked:
-            entry = self._parked.pop(0)
-            if not self._unfit(entry):
-                return replace(self._try(entry, now, self._parked), last_resort=True)
-        return GiveUp()
+        return self._next_in_chain(now) or self._next_parked(now) or GiveUp()
 
     def refused(self, entry: Entry, refusal: Refusal) -> None:
         """`entry` was passed over."""
@@ -139,6 +127,24 @@ class Failover:
     def last_failure(self) -> Step | None:
         """The latest attempt that failed."""
         return next((step for step in reversed(self.steps) if step.failure), None)
+
+    def _next_in_chain(self, now: float) -> Try | None:
+        while self._place < len(self.chain):
+            entry = self.chain[self._place]
+            self._place += 1
+            if reason := self._unfit(entry):
+                self.steps.append(Step(entry=entry, refusal=Refusal(reason)))
+                continue
+            later = [one for one in self.chain[self._place :] if self.admits(one)]
+            return self._try(entry, now, later)
+        return None
+
+    def _next_parked(self, now: float) -> Try | None:
+        while self._parked:
+            entry = self._parked.pop(0)
+            if not self._unfit(entry):
+                return replace(self._try(entry, now, self._parked), last_resort=True)
+        return None
 
     def _unfit(self, entry: Entry) -> SkipReason | None:
         """Why `entry` cannot answer this call, whatever its state."""

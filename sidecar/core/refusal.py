@@ -37,6 +37,11 @@ def refuse(steps: Sequence[Step], end: GiveUp) -> Refused:
         return callers_fault(end.failure)
     if end.deadline:
         return deadline_exceeded(steps)
+    return nobody_answered(steps)
+
+
+def nobody_answered(steps: Sequence[Step]) -> Refused:
+    """The answer where everybody was asked or passed over."""
     failures, reasons = failures_of(steps), reasons_of(steps)
     outcomes = {failure.outcome for failure in failures}
     if outcomes <= COOLING and reasons <= {SkipReason.COOLDOWN}:

@@ -32,6 +32,10 @@ LISTS_BY_ENDPOINT = {
     Endpoint.COMPLETIONS: "choices",
     Endpoint.EMBEDDINGS: "data",
 }
+STREAMED_OBJECTS = {
+    Endpoint.CHAT: "chat.completion.chunk",
+    Endpoint.COMPLETIONS: "text_completion",
+}
 
 
 class StreamReader:
@@ -73,7 +77,7 @@ def read_chunk(chunk: object) -> Piece:
     """What one chunk means."""
     if not isinstance(chunk, dict):
         return read_odd_event(chunk)
-    if chunk.get("error") or chunk.get("type") == "error":
+    if is_error(chunk):
         return failed_piece(chunk)
     choices, usage = chunk.get("choices"), chunk.get("usage")
     if not isinstance(choices, list):
@@ -81,6 +85,10 @@ def read_chunk(chunk: object) -> Piece:
     if len(choices) == 1 and not usage:
         return read_choice(choices[0])
     return merged(choices, read_usage(usage))
+
+
+def is_error(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("error")) or body.get("type") == "error"
 
 
 def read_odd_event(chunk: object) -> Piece:
@@ -186,17 +194,22 @@ def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mappi
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
-    if not isinstance(answer, dict) or answer.get("error"):
+    if not isinstance(answer, dict) or is_error(answer):
         complaint = read_complaint(answer)
         raise AnswerFailed(judge_error(200, complaint, Outcome.SERVER_ERROR), complaint.message)
     wanted = LISTS_BY_ENDPOINT[endpoint]
     if not isinstance(answer.get(wanted), list) or not answer[wanted]:
         raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
     if wanted == "choices":
-        if not any(is_answered(choice, endpoint) for choice in answer["choices"]):
-            raise AnswerFailed(Outcome.PROTOCOL, "the provider's choices say nothing")
+        check_choices(answer["choices"], endpoint)
         check_finishes(answer["choices"], filter_fails=filter_fails)
     return answer
+
+
+def check_choices(choices: list[Any], endpoint: Endpoint) -> None:
+    """Raise `AnswerFailed` where there is no answer among them."""
+    if not any(is_answered(choice, endpoint) for choice in choices):
+        raise AnswerFailed(Outcome.PROTOCOL, "the provider's choices say nothing")
 
 
 def is_answered(choice: object, endpoint: Endpoint) -> bool:
@@ -228,28 +241,31 @@ def as_stream(answer: Mapping[str, Any], endpoint: Endpoint, *, with_usage: bool
     `with_usage` adds the last chunk that `stream_options.include_usage` asks for. Raises
     `AnswerFailed` for what a stream could not say, or would call truncated.
     """
-    chat = endpoint is Endpoint.CHAT
     shared = {key: value for key, value in answer.items() if key not in {"choices", "usage"}}
-    shared["object"] = "chat.completion.chunk" if chat else "text_completion"
-    choices = [finished(choice) for choice in answer["choices"]]
-    parts = [part for choice in choices for part in (as_deltas(choice) if chat else [choice])]
+    shared["object"] = STREAMED_OBJECTS[endpoint]
+    parts = [part for choice in answer["choices"] for part in as_parts(choice, endpoint)]
     chunks = [{**shared, "choices": [part]} for part in parts]
-    if with_usage and answer.get("usage"):
+    if with_usage and isinstance(answer.get("usage"), dict):
         chunks.append({**shared, "choices": [], "usage": answer["usage"]})
+    return written(chunks)
+
+
+def written(chunks: list[dict[str, Any]]) -> list[bytes]:
+    """The chunks as JSON. Raises `AnswerFailed`."""
     try:
         return [orjson.dumps(chunk) for chunk in chunks]
-    except orjson.JSONEncodeError:
+    except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is nested too deep") from None
 
 
-def finished(choice: object) -> Mapping[str, Any]:
-    """`choice`, if it is one that was finished. Raises `AnswerFailed`."""
-    if isinstance(choice, dict) and finish_of(choice):
-        return choice
-    raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not finished")
+def as_parts(choice: object, endpoint: Endpoint) -> list[Mapping[str, Any]]:
+    """One choice as the choices of stream events. Raises `AnswerFailed` if it is not finished."""
+    if not isinstance(choice, dict) or not finish_of(choice):
+        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not finished")
+    return as_deltas(choice) if endpoint is Endpoint.CHAT else [choice]
 
 
-def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+def as_deltas(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """One choice as its delta and its finish."""
     index = choice_index(choice)
     message = choice.get("message")
@@ -257,7 +273,7 @@ def as_deltas(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
         delta["tool_calls"] = [
-            {"index": place, **call}
+            {**call, "index": place}
             for place, call in enumerate(calls)
             if isinstance(call, Mapping)
         ]

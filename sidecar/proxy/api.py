@@ -225,19 +225,22 @@ class Api:
         limit = self._settings.limits.request_body_bytes
         if (request.content_length or 0) > limit:
             raise too_large(limit)
-        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            if request.content.is_eof():  # as nearly always: it came with the head
-                return await request.read()
-            async with asyncio.timeout(self._upload_s):
-                return await request.read()
+            return await self._upload(request)
         except web.HTTPRequestEntityTooLarge:
             raise too_large(limit) from None
         except (web.RequestPayloadError, HttpProcessingError):
             raise rejected("The body is not what its headers say.") from None
         except TimeoutError:
             raise rejected("The body took too long to arrive.", status=408) from None
+
+    async def _upload(self, request: web.BaseRequest) -> bytes:
+        if request.content.is_eof():  # as nearly always: it came with the head
+            return await request.read()
+        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async with asyncio.timeout(self._upload_s):
+            return await request.read()
 
 
 def catch_all(routes: tuple[Route, ...]) -> Route | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from sidecar.core.answer import AnswerFailed, Judge, Move
+from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.events import Usage
 from sidecar.core.sse import Event, Parser, encode
 from sidecar.dialects.openai import DONE, StreamReader
@@ -107,9 +107,7 @@ class Stream:
             self._end(done=bool(last and last.data == END))
             return
         for event in events:
-            piece, data = self._reader.read(event.data, event.name)
-            if piece.failure:  # what it says goes to the application: without our credentials
-                piece, data = self._reader.read(self._response.scrub(event.data), event.name)
+            piece, data = self._read(event)
             move = self._judge.judge(piece, len(data))
             if move is Move.END:
                 self._end(done=True)
@@ -117,6 +115,13 @@ class Stream:
             if move is not Move.DROP:
                 clean = data is event.data and event.raw
                 self._ready.append(clean or encode(data))
+
+    def _read(self, event: Event) -> tuple[Piece, bytes]:
+        piece, data = self._reader.read(event.data, event.name)
+        if piece.failure is None:
+            return piece, data
+        # what it says goes to the application: without our credentials
+        return self._reader.read(self._response.scrub(event.data), event.name)
 
     def _end(self, *, done: bool) -> None:
         """A whole answer ends with `[DONE]`, also where the provider left it out."""

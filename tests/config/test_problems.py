@@ -231,6 +231,10 @@ PROVIDERS = {
         "  one: {kind: openai, headers: {a: 1}}",
         "c.yaml:2:36: providers.one.headers.a: must be text, got ***",
     ),
+    "header of the connection": (
+        "  one: {kind: openai, headers: {hOsT: evil}}",
+        "c.yaml:2:33: providers.one.headers.hOsT: cannot be set: it frames or routes the request",
+    ),
     "override that breaks a rule": (
         "  one: {kind: openai, breaker: {success_threshold: 0}}",
         "c.yaml:2:52: providers.one.breaker.success_threshold: must be at least 1, got 0",
@@ -445,3 +449,16 @@ def test_a_problem_within_an_alias_is_told_where_it_was_written() -> None:
 
 def test_a_variable_may_hold_a_number() -> None:
     assert problems_of(BASE + "breaker: {min_requests: '${THREE}'}", ENVIRON) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "TE"),
+        *("Trailer", "Upgrade", "Proxy-Connection", "Accept-Encoding", "Expect"),
+    ],
+)
+def test_no_header_that_frames_or_routes_a_request_can_be_set(name: str) -> None:
+    (said,) = problems_of(replaced(2, f"  one: {{kind: openai, headers: {{{name}: x}}}}"))
+
+    assert said.endswith("cannot be set: it frames or routes the request")

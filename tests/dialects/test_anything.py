@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.answer import AnswerFailed, Judge, Piece
+from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.outcome import Endpoint
 from sidecar.dialects.openai import StreamReader, as_stream, read_answer, read_usage
 
@@ -41,12 +41,24 @@ def test_any_stream_of_json_is_read(chunks: list[object]) -> None:
             return
 
 
-@given(answer=CHUNKS, fails=st.booleans())
-def test_any_whole_json_is_an_answer_or_fails(answer: object, fails: bool) -> None:
+ENDPOINTS = st.sampled_from((Endpoint.CHAT, Endpoint.COMPLETIONS))
+
+
+@given(answer=CHUNKS, endpoint=ENDPOINTS, fails=st.booleans())
+def test_any_whole_json_is_an_answer_or_fails(
+    answer: object, endpoint: Endpoint, fails: bool
+) -> None:
     try:
-        read = read_answer(orjson.dumps(answer), Endpoint.CHAT, filter_fails=fails)
+        read = read_answer(orjson.dumps(answer), endpoint, filter_fails=fails)
+        read_usage(read.get("usage"))
+        stream = as_stream(read, endpoint, with_usage=True)
     except AnswerFailed:
         return
-    read_usage(read.get("usage"))
-    for data in as_stream(read):
-        assert StreamReader("s").read(data)
+    assert moves(stream)[-1] is Move.END
+
+
+def moves(stream: list[bytes]) -> list[Move]:
+    """What becomes of a stream that was made from a whole answer."""
+    reader, judge = StreamReader("s"), Judge()
+    read = [reader.read(data) for data in (*stream, b"[DONE]")]
+    return [judge.judge(piece, len(data)) for piece, data in read]

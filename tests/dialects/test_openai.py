@@ -13,12 +13,14 @@ from sidecar.core.outcome import Endpoint, Outcome
 from sidecar.dialects.openai import (
     CONTENT,
     GARBLED,
+    NOISE,
     REASONING,
     SILENT,
     THE_END,
     StreamReader,
     as_stream,
     read_answer,
+    read_usage,
 )
 
 ZERO = frozenset((0,))
@@ -28,7 +30,7 @@ def chunk(*choices: dict[str, Any], **fields: Any) -> bytes:
     return orjson.dumps({"object": "chat.completion.chunk", "choices": choices, **fields})
 
 
-def delta(index: int = 0, finish: str | None = None, **fields: Any) -> dict[str, Any]:
+def delta(index: int = 0, finish: object = None, **fields: Any) -> dict[str, Any]:
     return {"index": index, "delta": fields, "finish_reason": finish}
 
 
@@ -47,7 +49,17 @@ EVENTS: list[tuple[str, bytes, Piece]] = [
     ("finish with text", chunk(delta(finish="stop", content="!")), Piece(starts=ZERO, ends=ZERO)),
     ("filtered", chunk(delta(finish="content_filter")), Piece(ends=ZERO, filtered=True)),
     ("no choices", chunk(prompt_filter_results=[]), SILENT),
-    ("choices null", b'{"choices":null}', SILENT),
+    ("choices null", b'{"choices":null}', NOISE),
+    ("ping", b'{"type":"ping"}', NOISE),
+    ("nothing", b"{}", NOISE),
+    ("usage null without choices", b'{"usage":null}', NOISE),
+    (
+        "usage without choices",
+        b'{"usage":{"prompt_tokens":5,"completion_tokens":7}}',
+        Piece(usage=Usage(5, 7)),
+    ),
+    ("finish that is no word", chunk(delta(finish=5, content="Hi")), CONTENT),
+    ("finish that is nothing", chunk(delta(finish="")), SILENT),
     (
         "usage alone",
         chunk(usage={"prompt_tokens": 5, "completion_tokens": 7}),
@@ -113,9 +125,16 @@ ANSWERS: list[tuple[str, object, Outcome]] = [
     ("no choices", {"id": "x"}, Outcome.PROTOCOL),
     ("empty choices", {"choices": []}, Outcome.PROTOCOL),
     ("choices null", {"choices": None}, Outcome.PROTOCOL),
+    ("choices of null", {"choices": [None]}, Outcome.PROTOCOL),
+    ("choices of text", {"choices": ["x"]}, Outcome.PROTOCOL),
+    ("choices of nothing", {"choices": [{}]}, Outcome.PROTOCOL),
+    ("a choice's text alone", {"choices": [{"text": "Hi"}]}, Outcome.PROTOCOL),
+    ("a finish alone", {"choices": [{"finish_reason": "stop"}]}, Outcome.OK),
+    ("one good choice", {"choices": [None, CHOICE]}, Outcome.OK),
     ("error", {"error": {"code": 429, "message": "slow"}}, Outcome.RATE_LIMIT),
     ("error beside choices", {"error": {"message": "?"}, "choices": []}, Outcome.SERVER_ERROR),
     ("a list", [{"error": {"status": "UNAVAILABLE"}}], Outcome.OVERLOADED),
+    ("an error by its type", {"type": "error", "choices": [CHOICE]}, Outcome.SERVER_ERROR),
     ("failed", {"choices": [{**CHOICE, "finish_reason": "error"}]}, Outcome.GENERATION_FAILED),
     ("filtered", {"choices": [{**CHOICE, "finish_reason": "content_filter"}]}, Outcome.OK),
 ]
@@ -147,21 +166,146 @@ def test_what_is_not_json_is_no_answer(body: bytes) -> None:
     assert failed.value.outcome is Outcome.PROTOCOL
 
 
+def test_a_completion_has_text_instead_of_a_message() -> None:
+    assert read({"choices": [{"text": ""}]}, Endpoint.COMPLETIONS) is Outcome.OK
+    assert read({"choices": [{"message": {}}]}, Endpoint.COMPLETIONS) is Outcome.PROTOCOL
+
+
+NAMED: list[tuple[str, bytes, Piece]] = [
+    (
+        "flat",
+        b'{"message":"busy","code":529}',
+        Piece(failure=Outcome.OVERLOADED, message="busy"),
+    ),
+    (
+        "wrapped",
+        b'{"error":{"message":"busy"}}',
+        Piece(failure=Outcome.STREAM_ERROR, message="busy"),
+    ),
+    ("text", b"busy", Piece(failure=Outcome.STREAM_ERROR, message="busy")),
+    ("a chunk", chunk(delta(content="Hi")), Piece(failure=Outcome.STREAM_ERROR)),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "piece"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED]
+)
+def test_an_event_that_is_called_an_error_is_one(data: bytes, piece: Piece) -> None:
+    assert StreamReader("s").read(data, b"error")[0] == piece
+
+
+def test_other_names_mean_nothing() -> None:
+    assert StreamReader("s").read(chunk(delta(content="Hi")), b"message")[0] is CONTENT
+
+
+DEEP = b"[" * 300 + b"]" * 300  # orjson reads it and does not write it
+
+
+def test_what_cannot_be_written_again_is_garbled() -> None:
+    reader = StreamReader("s")
+    deep = b'{"choices":[{"delta":{"role":"assistant"}}],"deep":%b}' % DEEP
+    first, second = reader.read(deep), reader.read(deep)
+
+    assert first == (SILENT, deep)
+    assert second[0] is GARBLED
+
+
+def test_usage_without_choices_gets_a_list_of_none() -> None:
+    data = StreamReader("s").read(b'{"usage":{"prompt_tokens":1}}')[1]
+
+    assert orjson.loads(data)["choices"] == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "usage"),
+    [
+        (5, 7, Usage(5, 7)),
+        (0, 0, Usage(0, 0)),
+        (10**9, 7, Usage(10**9, 7)),
+        (10**9 + 1, 7, None),
+        (-1, 7, None),
+        (True, 7, None),
+        (5.0, 7, None),
+        ("5", 7, None),
+        (5, -7, Usage(5, 0)),
+        (5, True, Usage(5, 0)),
+        (5, 10**12, Usage(5, 0)),
+    ],
+)
+def test_only_what_may_be_added_to_a_counter_is_counted(
+    prompt: object, completion: object, usage: Usage | None
+) -> None:
+    assert read_usage({"prompt_tokens": prompt, "completion_tokens": completion}) == usage
+
+
+@pytest.mark.parametrize("cached", [-3, True, 3.5, None, 10**10])
+def test_cached_tokens_that_cannot_be_are_none(cached: object) -> None:
+    usage = {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": cached}}
+
+    assert read_usage(usage) == Usage(5, 0, 0)
+
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2}
+
+
+def streamed(
+    answer: dict[str, Any], endpoint: Endpoint = Endpoint.CHAT, *, with_usage: bool = False
+) -> list[dict[str, Any]]:
+    return [orjson.loads(data) for data in as_stream(answer, endpoint, with_usage=with_usage)]
+
+
 def test_a_whole_answer_turns_into_a_stream_that_means_the_same() -> None:
     calls = [{"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     message = {"role": "assistant", "content": "Hi", "tool_calls": calls}
-    answer = {
-        "id": "x",
-        "object": "chat.completion",
-        "model": "m",
-        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-        "usage": {"prompt_tokens": 1},
-    }
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    answer = {"id": "x", "object": "chat.completion", "choices": [choice], "usage": USAGE}
 
-    first, last = (orjson.loads(data) for data in as_stream(answer))
+    first, last = streamed(answer)
 
     assert first["object"] == "chat.completion.chunk"
     assert first["choices"][0]["delta"]["content"] == "Hi"
     assert first["choices"][0]["delta"]["tool_calls"] == [{"index": 0, **calls[0]}]
     assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]
     assert "usage" not in first
+
+
+def test_usage_that_was_asked_for_comes_last() -> None:
+    last = streamed({"id": "x", "choices": [CHOICE], "usage": USAGE}, with_usage=True)[-1]
+
+    assert (last["id"], last["choices"], last["usage"]) == ("x", [], USAGE)
+
+
+def test_usage_that_the_provider_did_not_say_is_not_made_up() -> None:
+    assert [one for one in streamed({"choices": [CHOICE]}, with_usage=True) if "usage" in one] == []
+
+
+def test_a_completion_turns_into_one_event_for_each_choice() -> None:
+    choices = [
+        {"index": index, "text": text, "finish_reason": "stop"}
+        for index, text in enumerate(("Hi", "Ho"))
+    ]
+
+    chunks = streamed({"id": "x", "choices": choices}, Endpoint.COMPLETIONS)
+
+    assert chunks == [
+        {"id": "x", "object": "text_completion", "choices": [choice]} for choice in choices
+    ]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [None, "x", {**CHOICE, "finish_reason": None}, {**CHOICE, "finish_reason": 5}],
+    ids=["null", "text", "unfinished", "finished by a number"],
+)
+def test_what_a_stream_would_call_truncated_turns_into_none(choice: object) -> None:
+    with pytest.raises(AnswerFailed) as failed:
+        streamed({"choices": [CHOICE, choice]})
+
+    assert failed.value.outcome is Outcome.PROTOCOL
+
+
+def test_what_cannot_be_written_turns_into_no_stream() -> None:
+    with pytest.raises(AnswerFailed) as failed:
+        streamed({"choices": [CHOICE], "deep": orjson.loads(DEEP)})
+
+    assert failed.value.outcome is Outcome.PROTOCOL

@@ -80,11 +80,39 @@ def test_an_unknown_model_sets_itself_aside_alone() -> None:
     assert (pod.refused(), pod.refused(entry(model="pro"))) == (SkipReason.PARKED, None)
 
 
-def test_a_model_that_a_caller_made_up_sets_nothing_aside() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.MODEL_MISSING, Outcome.FORBIDDEN])
+def test_a_model_that_a_caller_chose_sets_nothing_aside(outcome: Outcome) -> None:
     pod = Pod(entries=[entry(model=None)])
-    pod.call(Ending(outcome=Outcome.MODEL_MISSING, status=404))
+    pod.call(Ending(outcome=outcome, status=404))
 
     assert pod.refused() is None
+
+
+def test_a_bad_key_is_one_whoever_chose_the_model() -> None:
+    pod = Pod(entries=[entry(model=None)])
+    pod.call(Ending(outcome=Outcome.AUTH, status=401))
+
+    assert pod.refused() is SkipReason.PARKED
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (limited(90.0), SkipReason.COOLDOWN),
+        (Ending(outcome=Outcome.AUTH, status=401), SkipReason.PARKED),
+    ],
+    ids=["cooldown", "parked"],
+)
+def test_what_is_set_aside_by_a_call_from_before_the_trip_is(
+    ending: Ending, reason: SkipReason
+) -> None:
+    pod = Pod()
+    late = pod.permit()
+    pod.calls(3, DOWN)
+    pod.breakers.settle(late, ending)
+    pod.clock.turn(60.0)
+
+    assert pod.refused() is reason
 
 
 def test_what_is_set_aside_comes_back_after_ten_minutes() -> None:

@@ -47,7 +47,7 @@ WORLDS = {
     "everybody probes": (World(policy=policy(3, "1/4", "3/3", "2/4"), pods="abc"), 22_964),
     "long leases, short openings": (World(policy=policy(1, "2/2", "3/2", "3/6")), 5_642),
     "holds, resets and cooldowns": (OPERATED, 2_275),
-    "cooldowns": (World(policy=policy(1, "1/2", "2/1", "1/2"), cools=True), 0),
+    "cooldowns": (World(policy=policy(1, "1/2", "2/1", "1/2"), cools=True), 3_312),
     "holds of three pods": (
         World(policy=policy(1, "1/2", "2/2", "1/2"), pods="abc", holds=True),
         4_878,

@@ -9,10 +9,11 @@ import pytest
 from sidecar.core.events import State
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending
+from sidecar.core.settings import Scope
 from sidecar.fleet.status import AsideStatus
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
-from tests.fleet.scene import DOWN, UNIX_S, FakeClock, Pod, limited
+from tests.fleet.scene import DOWN, UNIX_S, FakeClock, Pod, entry, limited, with_policy
 
 
 def opened() -> Pod:
@@ -157,3 +158,72 @@ def test_a_pod_shows_what_another_was_told_without_a_reason() -> None:
     status = Pod(clock, store).breakers.snapshot()[0]
 
     assert status.cooldown_s == (AsideStatus(model="flash", reason="", seconds=7.0),)
+
+
+def by_model() -> Pod:
+    policy = with_policy(scope=Scope.MODEL)
+    return Pod(
+        entries=[entry(policy=policy), entry(model="pro", policy=policy), entry("anthropic")]
+    )
+
+
+async def test_a_breaker_of_a_model_is_held_by_its_name() -> None:
+    pod = by_model()
+    await pod.breakers.hold("gemini/pro", State.OPEN, None, "me", "drill")
+
+    assert [status.state for status in pod.breakers.snapshot()] == [
+        State.CLOSED,
+        State.OPEN,
+        State.CLOSED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [("gemini", [None, None]), ("gemini/pro", [SkipReason.OPEN, None])],
+    ids=["provider", "breaker"],
+)
+async def test_a_reset_closes_all_breakers_of_a_name(
+    name: str, refused: list[SkipReason | None]
+) -> None:
+    pod = by_model()
+    models = list(pod.entries)[:2]
+    for one in models:
+        pod.calls(3, DOWN, one)
+
+    await pod.breakers.reset(name)
+
+    assert [pod.refused(one) for one in models] == refused
+
+
+async def test_all_are_open_when_every_breaker_refuses() -> None:
+    pod = opened()
+    before = pod.breakers.all_open()
+    await pod.breakers.hold("anthropic", State.OPEN, 90.0, "me", "drill")
+
+    assert (before, pod.breakers.all_open()) == (False, True)
+
+
+async def test_one_past_its_deadline_is_not_open_any_more() -> None:
+    pod = opened()
+    await pod.breakers.hold("anthropic", State.OPEN, None, "me", "drill")
+    pod.clock.turn(60.0)
+
+    assert not pod.breakers.all_open()
+
+
+async def test_one_whose_hold_is_over_is_not_open_any_more() -> None:
+    pod = opened()
+    await pod.breakers.hold("anthropic", State.OPEN, 30.0, "me", "drill")
+    pod.clock.turn(30.0)
+
+    assert not pod.breakers.all_open()
+
+
+async def test_one_held_closed_is_not_open() -> None:
+    pod = opened()
+    pod.calls(3, DOWN, entry("anthropic", "haiku"))
+    before = pod.breakers.all_open()
+    await pod.breakers.hold("gemini", State.CLOSED, None, "me", "it works")
+
+    assert (before, pod.breakers.all_open()) == (True, False)

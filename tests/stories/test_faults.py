@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import openai
 import pytest
 
+from sidecar.core.events import AttemptEnded
 from sidecar.core.outcome import RequestOutcome
+from sidecar.core.settings import Timeouts
 from sidecar.faults.catalog import CATALOG, Effect, Fault
-from tests.stories.world import MESSAGES, MODEL, World
+from tests.stories.told import WORDS, word_for
+from tests.stories.world import MESSAGES, MODEL, QUICK, World, a_world, eventually
 
-FIRST, SECOND = "Hello from first.", "Hello from second."
+SECOND = "Hello from second."
 FAULTS = [pytest.param(one, id=one.id) for one in CATALOG.values()]
+PATIENT = Timeouts()  # for what is served however slow the machine is
+
+Ask = Callable[[openai.AsyncOpenAI], Awaitable[str]]
 
 
 async def streamed(client: openai.AsyncOpenAI) -> str:
@@ -31,45 +38,61 @@ async def unstreamed(client: openai.AsyncOpenAI) -> str:
     return completion.choices[0].message.content or ""
 
 
-async def assert_told(fault: Fault, world: World, call: Awaitable[str]) -> None:
+@asynccontextmanager
+async def struck_by(fault: Fault, *, stream: bool) -> AsyncIterator[World]:
+    """A world whose first provider plays `fault`; the attempt at it must be called by its name."""
+    timeouts = PATIENT if fault.effect is Effect.SERVED else QUICK
+    async with a_world(timeouts=timeouts) as world:
+        world.first.plays(fault)
+        yield world
+        await eventually(lambda: bool(ended(world)))
+        assert ended(world)[0].outcome is word_for(fault, stream=stream)
+
+
+def ended(world: World) -> list[AttemptEnded]:
+    return [event for event in world.events if isinstance(event, AttemptEnded)]
+
+
+async def assert_told(fault: Fault, world: World, ask: Ask) -> None:
     """When every provider says that the call is at fault, the application hears it."""
     world.second.plays(fault)
     with pytest.raises(openai.APIStatusError) as heard:
-        await call
+        await ask(world.openai)
     assert 400 <= heard.value.status_code < 500
     assert world.first.hits == 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_streamed_call_meets(fault: Fault, world: World) -> None:
-    world.first.plays(fault)
-
-    match fault.effect:
-        case Effect.SERVED:
-            assert await streamed(world.openai)
-            assert world.second.hits == 0
-        case Effect.FAILS_OVER:
-            assert await streamed(world.openai) == SECOND
-            assert world.first.hits <= 1
-        case Effect.INTERRUPTED:
-            with pytest.raises(openai.APIError):
-                await streamed(world.openai)
-            assert world.second.hits == 0
-            assert world.requests()[-1].outcome is RequestOutcome.INTERRUPTED
-        case Effect.CALLER:
-            await assert_told(fault, world, streamed(world.openai))
+async def test_a_streamed_call_meets(fault: Fault) -> None:
+    async with struck_by(fault, stream=True) as world:
+        match fault.effect:
+            case Effect.SERVED:
+                assert await streamed(world.openai)
+                assert world.second.hits == 0
+            case Effect.FAILS_OVER:
+                assert await streamed(world.openai) == SECOND
+                assert world.first.hits <= 1
+            case Effect.INTERRUPTED:
+                with pytest.raises(openai.APIError):
+                    await streamed(world.openai)
+                assert world.second.hits == 0
+                assert world.requests()[-1].outcome is RequestOutcome.INTERRUPTED
+            case Effect.CALLER:
+                await assert_told(fault, world, streamed)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_an_unstreamed_call_meets(fault: Fault, world: World) -> None:
-    world.first.plays(fault)
+async def test_an_unstreamed_call_meets(fault: Fault) -> None:
+    async with struck_by(fault, stream=False) as world:
+        if fault.effect is Effect.CALLER:
+            await assert_told(fault, world, unstreamed)
+        elif fault.streamed or fault.effect is Effect.SERVED:
+            assert await unstreamed(world.openai)
+            assert world.second.hits == 0
+        else:
+            assert await unstreamed(world.openai) == SECOND
+            assert world.first.hits <= 1
 
-    if fault.effect is Effect.CALLER:
-        await assert_told(fault, world, unstreamed(world.openai))
-        return
-    text = await unstreamed(world.openai)
-    if fault.streamed or fault.effect is Effect.SERVED:
-        assert world.second.hits == 0
-    else:
-        assert text == SECOND
-        assert world.first.hits <= 1
+
+def test_every_name_is_that_of_a_fault() -> None:
+    assert set(WORDS) <= set(CATALOG)

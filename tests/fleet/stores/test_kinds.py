@@ -1,0 +1,29 @@
+"""Which stores there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.config.loading import read_settings
+from sidecar.fleet.stores import KINDS, open_store
+from sidecar.fleet.stores.memory import MemoryStore
+from tests.fleet.scene import FakeClock
+
+FILE = """
+providers: {one: {kind: openai}}
+routes: [{models: ["*"], chain: [one]}]
+"""
+
+
+def test_a_store_is_opened_by_the_scheme_of_its_url() -> None:
+    assert isinstance(open_store("memory", FakeClock()), MemoryStore)
+
+
+def test_an_unknown_store_is_named_without_its_secrets() -> None:
+    with pytest.raises(ValueError, match=r"must be one of memory, got other$"):
+        open_store("other://user:secret@host", FakeClock())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_knows_every_kind(kind: str) -> None:
+    assert read_settings(f"{FILE}store: {kind}\n", "c.yaml", {}).store == kind
