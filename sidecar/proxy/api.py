@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
-from random import getrandbits
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import orjson
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from sidecar.core.events import RequestStarted
-from sidecar.core.headers import deadline_s, request_id
+from sidecar.core.headers import request_id
 from sidecar.core.outcome import Endpoint, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Route, Settings
 from sidecar.proxy.access import is_foreign_page
+from sidecar.proxy.asked import catch_all, fresh_id, named_provider, patience_s
 from sidecar.proxy.call import (
+    Asked,
     Call,
     Rejected,
-    asks_for_reasoning,
-    asks_for_usage,
-    choices_asked,
     no_such_model,
+    read_call,
     read_fields,
     rejected,
+    too_large,
 )
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.handler import Handler
@@ -36,7 +36,6 @@ from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, error_reply, jso
 
 log = logging.getLogger(__name__)
 
-MARGIN = 0.05  # of a client's deadline, so that it hears our answer and not its own clock
 UNCONFIRMED = Refused(
     status=503,
     type="service_unavailable_error",
@@ -158,20 +157,9 @@ class Api:
         route = self._settings.route_for(fields["model"])
         if route is None:
             raise no_such_model(fields["model"])
-        exchange.stream = bool(fields.get("stream")) and endpoint is not Endpoint.EMBEDDINGS
-        call = Call(
-            id=exchange.id,
-            endpoint=endpoint,
-            path=path,
-            model=fields["model"],
-            stream=exchange.stream,
-            reasoning=asks_for_reasoning(fields),
-            choices=choices_asked(fields),
-            wants_usage=asks_for_usage(fields),
-            fields=fields,
-            body=body,
-            headers=json_headers(exchange.request.headers.items()),
-        )
+        asked = Asked(exchange.id, endpoint, path)
+        call = read_call(asked, fields, body, exchange.request.headers.items())
+        exchange.stream = call.stream
         return await self._walk(exchange, call, route)
 
     async def _pass(self, exchange: Exchange, target: Target, body: bytes) -> web.StreamResponse:
@@ -241,45 +229,3 @@ class Api:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with asyncio.timeout(self._upload_s):
             return await request.read()
-
-
-def catch_all(routes: tuple[Route, ...]) -> Route | None:
-    """What serves all that is passed through: the first provider of the `*` route."""
-    found = next((route for route in routes if "*" in route.models), None)
-    return replace(found, chain=found.chain[:1]) if found else None
-
-
-def patience_s(request: web.BaseRequest, route: Route) -> float:
-    """The chain's time: the route's, or the client's where that is shorter."""
-    client_s = deadline_s(request.headers)
-    return route.total_s if client_s is None else min(route.total_s, client_s * (1 - MARGIN))
-
-
-def json_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The application's headers, of a body that has proved to be JSON."""
-    others = [header for header in headers if header[0].lower() != "content-type"]
-    return [*others, (hdrs.CONTENT_TYPE, "application/json")]
-
-
-def too_large(limit: int) -> Rejected:
-    """A body over the limit."""
-    return rejected(f"The body is larger than {limit} bytes.", status=413)
-
-
-def fresh_id() -> str:
-    """An id that tells requests apart; nothing hangs on its being hard to guess."""
-    return f"{getrandbits(128):032x}"
-
-
-def named_provider(body: bytes) -> str | None:
-    """The provider that a reset names; `None` means all of them. Raises `Rejected`."""
-    if not body.strip():
-        return None
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise rejected(f"The body is not valid JSON: {error}.") from None
-    provider = asked.get("provider") if isinstance(asked, dict) else ""
-    if provider is not None and (not isinstance(provider, str) or not provider):
-        raise rejected('The body must be empty or {"provider": NAME}.', param="provider")
-    return provider

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
+from collections.abc import AsyncIterator
 
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
@@ -17,10 +13,8 @@ from sidecar.core.outcome import FAILURES, Endpoint, Outcome
 from sidecar.core.permit import Ending
 from sidecar.core.rejection import read_failure
 from sidecar.core.retry_after import retry_after_s
-from sidecar.core.settings import ContentFilter, Limits
-from sidecar.core.sse import encode
-from sidecar.core.taxonomy import Complaint, judge_error
-from sidecar.dialects.openai import DONE, StreamReader, as_stream, read_answer, read_usage
+from sidecar.dialects.openai import StreamReader, read_answer, read_usage
+from sidecar.proxy.answers import JSON, AttemptFailed, Terms, Whole, judge_passed, parse, streamed
 from sidecar.proxy.call import Call
 from sidecar.proxy.stream import Stream
 from sidecar.proxy.upstream import (
@@ -28,7 +22,9 @@ from sidecar.proxy.upstream import (
     UNREADABLE,
     Upstream,
     as_failure,
+    drain,
     read_bounded,
+    read_pieces,
     read_start,
     unread,
 )
@@ -37,44 +33,13 @@ from sidecar.proxy.wire import Answer
 
 log = logging.getLogger(__name__)
 
-DRAIN_S = 0.1  # what a connection is worth waiting for after the last event
 FAIR_SHARE = 0.5  # of its own clock: a provider that had less was not slow, the chain was short
-JSON = "application/json"
-EVENT_STREAM = "text/event-stream; charset=utf-8"
 # Of what is passed through: the operator's fault, and none of the application's business.
 OPERATORS_STATUS = {
     401: Outcome.AUTH,
     402: Outcome.QUOTA_EXHAUSTED,
     403: Outcome.NOT_SUPPORTED,  # of this path perhaps, so the provider is not parked for it
 }
-
-
-class AttemptFailed(Exception):
-    """This provider did not answer; the application has seen nothing of it."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """An answer that is all there."""
-
-    body: bytes
-    content_type: str = JSON
-    status: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds for an attempt beyond the call itself."""
-
-    limits: Limits
-    content_filter: ContentFilter
-    deadline_s: float  # monotonic: the end of the chain's time
-    now: Callable[[], float]
-    unix: Callable[[], float]
 
 
 class Attempt:
@@ -154,29 +119,14 @@ class Attempt:
         """The provider's headers that go on to the application."""
         return self._answer.passable_headers() if self._answer else []
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
-        content = self._answer.content if self._answer else None
-        try:
-            while content:
-                async with limited(self._step.entry.timeouts.idle_s, Outcome.TIMEOUT_IDLE):
-                    piece = await content.readany()
-                if not piece:
-                    return
-                yield piece
-        except FOREIGN_ERRORS as error:
-            raise as_failure(error) from error
+        return read_pieces(self._answer, self._step.entry.timeouts.idle_s)
 
     async def finish(self) -> None:
         """Read to the end of a whole answer, so that its connection can serve another."""
-        answer = self._answer
-        if self.outcome is not Outcome.OK or answer is None or answer.content.at_eof():
-            return
-        try:
-            async with asyncio.timeout(DRAIN_S):
-                await answer.content.readany()
-        except FOREIGN_ERRORS:  # a timeout is an OSError
-            return
+        if self._answer and self.outcome is Outcome.OK:
+            await drain(self._answer)
 
     def close(self) -> None:
         """Let go of the provider: at once, unless the answer is whole and its connection good."""
@@ -203,7 +153,8 @@ class Attempt:
         async with limited(seconds, late):
             answer = await self._accepted()
             if answer.content_type == JSON:
-                return self._as_stream(self._judge_whole(await self._read_body(answer)))
+                whole = self._judge_whole(await self._read_body(answer))
+                return streamed(whole, self._call)
         self._watch = Watch(
             first_s=first_s,
             idle_s=self._step.entry.timeouts.idle_s,
@@ -226,7 +177,7 @@ class Attempt:
         return Whole(body=body, content_type=answer.content_type, status=answer.status)
 
     async def _until_content(self, answer: Answer, watch: Watch) -> Stream:
-        judge = Judge(filter_fails=self._filter_fails, choices=self._call.choices)
+        judge = Judge(filter_fails=self._terms.filter_fails, choices=self._call.choices)
         reader = StreamReader(self._call.id)
         stream = Stream(answer, reader, judge, watch, self._terms.limits.response_body_bytes)
         watch.start(answer.close)
@@ -268,17 +219,10 @@ class Attempt:
         return AttemptFailed(failure)
 
     def _judge_whole(self, body: bytes) -> Whole:
-        answer = read_answer(body, self._call.endpoint, filter_fails=self._filter_fails)
+        answer = read_answer(body, self._call.endpoint, filter_fails=self._terms.filter_fails)
         self.usage = read_usage(answer.get("usage"))
         self._note_first_token()
         return Whole(body=body)
-
-    def _as_stream(self, whole: Whole) -> Whole:
-        """A whole answer in the form of the stream that was asked for."""
-        call = self._call
-        chunks = as_stream(orjson.loads(whole.body), call.endpoint, with_usage=call.wants_usage)
-        events = [encode(data) for data in chunks]
-        return Whole(content_type=EVENT_STREAM, body=b"".join((*events, DONE)))
 
     def _note_first_token(self) -> None:
         self.first_token_s = self.first_token_s or self._terms.now()
@@ -294,24 +238,3 @@ class Attempt:
             return own_s, late
         fair = self._step.shared and left_s >= own_s * FAIR_SHARE
         return left_s, late if fair else Outcome.TIMEOUT_TOTAL
-
-    @property
-    def _filter_fails(self) -> bool:
-        return self._terms.content_filter is ContentFilter.FAIL_OVER
-
-
-def judge_passed(status: int) -> Outcome:
-    """What a passed answer says about the provider: a 4xx is between it and the application."""
-    if status < 400:
-        return Outcome.OK
-    if status >= 500 or status == 429:
-        return judge_error(status, Complaint(), Outcome.SERVER_ERROR)
-    return Outcome.BAD_REQUEST
-
-
-def parse(body: bytes) -> Any:
-    """`body` as JSON, or `None`."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None

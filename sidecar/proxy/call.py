@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,40 @@ class Call:
         return self.model if FIT.fullmatch(self.model) else "*"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which request it is, and for what; `path` is that of the endpoint."""
+
+    id: str
+    endpoint: Endpoint
+    path: str
+
+
+def read_call(
+    asked: Asked, fields: Mapping[str, Any], body: bytes, headers: Iterable[tuple[str, str]]
+) -> Call:
+    """The call that `fields`, the parsed `body`, make."""
+    return Call(
+        id=asked.id,
+        endpoint=asked.endpoint,
+        path=asked.path,
+        model=fields["model"],
+        stream=bool(fields.get("stream")) and asked.endpoint is not Endpoint.EMBEDDINGS,
+        reasoning=asks_for_reasoning(fields),
+        choices=choices_asked(fields),
+        wants_usage=asks_for_usage(fields),
+        fields=fields,
+        body=body,
+        headers=json_headers(headers),
+    )
+
+
+def json_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The application's headers, of a body that has proved to be JSON."""
+    others = [header for header in headers if header[0].lower() != "content-type"]
+    return [*others, ("Content-Type", "application/json")]
+
+
 def read_fields(body: bytes) -> dict[str, Any]:
     """Parse a call's JSON object. Raises `Rejected`."""
     fields = parse(body)
@@ -138,6 +172,11 @@ def rejected(message: str, *, param: str | None = None, status: int = 400) -> Re
             param=param,
         )
     )
+
+
+def too_large(limit: int) -> Rejected:
+    """A body over the limit."""
+    return rejected(f"The body is larger than {limit} bytes.", status=413)
 
 
 def no_such_model(model: str) -> Rejected:

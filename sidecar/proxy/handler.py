@@ -20,7 +20,8 @@ from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
 from sidecar.core.refusal import refuse
 from sidecar.core.settings import Entry, Limits, Route
-from sidecar.proxy.attempt import Attempt, AttemptFailed, Terms
+from sidecar.proxy.answers import AttemptFailed, Terms
+from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.call import Call
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.relay import relay

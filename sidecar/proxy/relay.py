@@ -7,7 +7,8 @@ from multidict import CIMultiDict
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import RequestOutcome
-from sidecar.proxy.attempt import EVENT_STREAM, Attempt, Whole
+from sidecar.proxy.answers import EVENT_STREAM, Whole
+from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.replies import cut, error_event
 from sidecar.proxy.stream import Stream

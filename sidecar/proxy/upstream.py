@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import aiohttp
 from aiohttp import hdrs
@@ -16,11 +17,13 @@ from sidecar.core.settings import Limits, Provider
 from sidecar.core.sse import EventTooLarge
 from sidecar.dialects.presets import PRESETS, Preset
 from sidecar.proxy.call import Call
+from sidecar.proxy.watch import limited
 from sidecar.proxy.wire import Answer, Wire
 
 ERROR_BODY_BYTES = 64 * 1024  # no honest complaint is longer …
 ERROR_BODY_S = 1.0  # … or takes longer, and the status is known already
 SECRET_CHARS = 8
+DRAIN_S = 0.1  # what a connection is worth waiting for after the last event
 SAYING: dict[Outcome, str] = {
     Outcome.CONNECT: "the provider cannot be reached",
     Outcome.PROTOCOL: "the provider does not speak HTTP as it should",
@@ -112,6 +115,30 @@ async def read_bounded(answer: Answer, limit: int) -> bytes:
             )
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def read_pieces(answer: Answer | None, idle_s: float) -> AsyncIterator[bytes]:
+    """A body as it comes. Raises `AnswerFailed` where it breaks off or falls silent."""
+    try:
+        while answer:
+            async with limited(idle_s, Outcome.TIMEOUT_IDLE):
+                piece = await answer.content.readany()
+            if not piece:
+                return
+            yield piece
+    except FOREIGN_ERRORS as error:
+        raise as_failure(error) from error
+
+
+async def drain(answer: Answer) -> None:
+    """Read to the end, if it is near."""
+    if answer.content.at_eof():
+        return
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            await answer.content.readany()
+    except FOREIGN_ERRORS:  # a timeout is an OSError
+        return
 
 
 async def read_start(answer: Answer) -> bytes:

@@ -1,0 +1,77 @@
+"""What an attempt is told and what it brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sidecar.core.failover import Failure
+from sidecar.core.outcome import Outcome
+from sidecar.core.settings import ContentFilter, Limits
+from sidecar.core.sse import encode
+from sidecar.core.taxonomy import Complaint, judge_error
+from sidecar.dialects.openai import DONE, as_stream
+from sidecar.proxy.call import Call
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+
+class AttemptFailed(Exception):
+    """This provider did not answer; the application has seen nothing of it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for an attempt beyond the call itself."""
+
+    limits: Limits
+    content_filter: ContentFilter
+    deadline_s: float  # monotonic: the end of the chain's time
+    now: Callable[[], float]
+    unix: Callable[[], float]
+
+    @property
+    def filter_fails(self) -> bool:
+        """Whether a refusal by content policy is to fail over."""
+        return self.content_filter is ContentFilter.FAIL_OVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """An answer that is all there."""
+
+    body: bytes
+    content_type: str = JSON
+    status: int = 200
+
+
+def streamed(whole: Whole, call: Call) -> Whole:
+    """A whole answer in the form of the stream that was asked for. Raises `AnswerFailed`."""
+    chunks = as_stream(orjson.loads(whole.body), call.endpoint, with_usage=call.wants_usage)
+    events = [encode(data) for data in chunks]
+    return Whole(content_type=EVENT_STREAM, body=b"".join((*events, DONE)))
+
+
+def judge_passed(status: int) -> Outcome:
+    """What a passed answer says about the provider: a 4xx is between it and the application."""
+    if status < 400:
+        return Outcome.OK
+    if status >= 500 or status == 429:
+        return judge_error(status, Complaint(), Outcome.SERVER_ERROR)
+    return Outcome.BAD_REQUEST
+
+
+def parse(body: bytes) -> Any:
+    """`body` as JSON, or `None`."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
