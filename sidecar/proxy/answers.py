@@ -13,7 +13,8 @@ from sidecar.core.outcome import Outcome
 from sidecar.core.settings import ContentFilter, Limits
 from sidecar.core.sse import encode
 from sidecar.core.taxonomy import Complaint, judge_error
-from sidecar.dialects.openai import DONE, as_stream
+from sidecar.dialects.openai import DONE
+from sidecar.dialects.openai_whole import as_stream
 from sidecar.proxy.call import Call
 
 JSON = "application/json"

@@ -13,7 +13,8 @@ from sidecar.core.outcome import FAILURES, Endpoint, Outcome
 from sidecar.core.permit import Ending
 from sidecar.core.rejection import read_failure
 from sidecar.core.retry_after import retry_after_s
-from sidecar.dialects.openai import StreamReader, read_answer, read_usage
+from sidecar.dialects.openai import StreamReader, read_usage
+from sidecar.dialects.openai_whole import read_answer
 from sidecar.proxy.answers import JSON, AttemptFailed, Terms, Whole, judge_passed, parse, streamed
 from sidecar.proxy.call import Call
 from sidecar.proxy.stream import Stream

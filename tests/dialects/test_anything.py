@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.outcome import Endpoint
-from sidecar.dialects.openai import StreamReader, as_stream, read_answer, read_usage
+from sidecar.dialects.openai import StreamReader, read_usage
+from sidecar.dialects.openai_whole import as_stream, read_answer
 
 NAMES = st.sampled_from(
     (

@@ -18,10 +18,9 @@ from sidecar.dialects.openai import (
     SILENT,
     THE_END,
     StreamReader,
-    as_stream,
-    read_answer,
     read_usage,
 )
+from sidecar.dialects.openai_whole import as_stream, read_answer
 
 ZERO = frozenset((0,))
 

@@ -92,7 +92,18 @@ async def test_a_hold_counts_until_it_is_over(mode: State) -> None:
     assert (held, pod.breakers.admits(pod.entry)) == (mode is State.CLOSED, mode is State.OPEN)
 
 
-async def test_with_a_distant_store_a_lease_has_to_be_there() -> None:
+def test_a_round_that_is_over_makes_room_for_the_next() -> None:
+    pod = Pod()
+    pod.calls(3, DOWN)
+    pod.clock.turn(60.0)
+    pod.call(HUNG_UP)
+    pod.clock.turn(600.0)
+
+    assert pod.breakers.admits(pod.entry)
+
+
+async def waiting_for_a_probe() -> Pod:
+    """One whose store is somewhere else, its breaker due for half-open."""
     clock = FakeClock()
     pod = Pod(clock, DistantStore(clock))
     await pod.breakers.open()
@@ -100,9 +111,24 @@ async def test_with_a_distant_store_a_lease_has_to_be_there() -> None:
     pod.calls(3, DOWN)
     await settled()
     clock.turn(61.0)
+    return pod
+
+
+async def test_with_a_distant_store_a_lease_has_to_be_there() -> None:
+    pod = await waiting_for_a_probe()
     before = pod.breakers.admits(pod.entry)
     pod.admit()
     await settled()
 
     assert (before, pod.breakers.admits(pod.entry)) == (False, True)
+    await pod.breakers.close()
+
+
+async def test_a_lease_that_has_run_out_lets_nobody_in() -> None:
+    pod = await waiting_for_a_probe()
+    pod.admit()
+    await settled()
+    pod.clock.turn(200.0)
+
+    assert not pod.breakers.admits(pod.entry)
     await pod.breakers.close()
