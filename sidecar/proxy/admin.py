@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
-from typing import Any, Literal
 from urllib.parse import unquote
 
 import orjson
@@ -19,31 +18,31 @@ from aiohttp import web
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Secret
 from sidecar.proxy.access import may_change
+from sidecar.proxy.call import Rejected, rejected
+from sidecar.proxy.change_body import HoldRequest, Json, hold_of, know_only, level_of, read_json
 from sidecar.proxy.replies import error_reply, json_reply
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 Change = Callable[[Json], Awaitable[Json]]
 
 BREAKERS = "/-/breakers/"
-LEVELS = ("debug", "info", "warning", "error")
-MAX_BODY_BYTES = 64 * 1024
-MAX_HOLD_S = 366 * 86400.0
-MAX_REASON_CHARS = 200  # it is stored with the breaker and shown on one line
 
 INLINE = re.compile(rb"<(style|script)>(.*?)</\1>", re.DOTALL)
 FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-ERROR_TYPES = {403: "permission_error", 500: "server_error", 503: "service_unavailable_error"}
+ERROR_TYPES = {
+    403: "permission_error",
+    404: "invalid_request_error",
+    503: "service_unavailable_error",
+}
+BROKEN = Refused(
+    status=500,
+    type="server_error",
+    code="internal_error",
+    message="The sidecar failed to answer this; its log says more.",
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A breaker pinned by an operator; `for_s` is `None` until it is released."""
-
-    mode: Literal["open", "closed"]
-    for_s: float | None = None
-    reason: str = ""
+Hold = HoldRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ class AdminPorts:
     status_page: Callable[[], bytes]
     config: Callable[[], Json]
     version: Callable[[], Json]
-    hold: Callable[[str, Hold], Awaitable[Json]]
+    hold: Callable[[str, HoldRequest], Awaitable[Json]]
     release: Callable[[str], Awaitable[Json]]
     reset: Callable[[str], Awaitable[Json]]
     drain: Callable[[], None]
@@ -73,20 +72,6 @@ class AdminPorts:
     duration_s: Callable[[str], float]
     token: Secret | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
-
-
-class Rejected(Exception):
-    """A request that gets an error for an answer, with `headers` beside it."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        kind = ERROR_TYPES.get(status, "invalid_request_error")
-        self.refused = Refused(status=status, type=kind, code=code, message=message)
-        self.headers = headers
-
-    def reply(self) -> web.Response:
-        """The answer itself."""
-        return error_reply(self.refused, {**FRESH, **self.headers})
 
 
 class Admin:
@@ -116,12 +101,11 @@ class Admin:
         """Answer one request; every error has OpenAI's shape."""
         try:
             return await self._answer(request)
-        except Rejected as rejected:
-            return rejected.reply()
+        except Rejected as rejection:
+            return error_reply(rejection.refused, {**FRESH, **rejection.headers})
         except Exception:
             log.exception("admin request failed", extra={"path": request.rel_url.raw_path})
-            message = "The sidecar failed to answer this; its log says more."
-            return Rejected(500, "internal_error", message).reply()
+            return error_reply(BROKEN, FRESH)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         path = request.rel_url.raw_path
@@ -133,10 +117,10 @@ class Admin:
             return await self._metrics(request)
         change = self._change_at(path)
         if change is None:
-            raise Rejected(404, "not_found", "There is nothing at this path.")
+            raise rejected("There is nothing at this path.", status=404)
         allow_only(request, "POST")
         if reason := may_change(request, self._ports.token, self._ports.hosts):
-            raise Rejected(403, "forbidden", reason)
+            raise refusal(403, "forbidden", reason)
         return as_json(await change(await read_json(request)))
 
     def _change_at(self, path: str) -> Change | None:
@@ -148,9 +132,9 @@ class Admin:
 
     def _readyz(self, request: web.BaseRequest) -> web.Response:
         if not self._ports.ready():
-            raise Rejected(503, "draining", "The sidecar takes no new calls.")
+            raise refusal(503, "draining", "The sidecar takes no new calls.")
         if request.query.get("providers") == "1" and self._ports.all_open():
-            raise Rejected(503, "all_providers_open", "Every provider's circuit breaker is open.")
+            raise refusal(503, "all_providers_open", "Every provider's circuit breaker is open.")
         return as_json({"status": "ok"})
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
@@ -165,22 +149,8 @@ class Admin:
         return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
 
     async def _hold(self, provider: str, body: Json) -> Json:
-        know_only(body, "mode", "for", "reason")
-        hold = Hold(
-            mode=mode_of(body),
-            for_s=self._hold_s(body["for"]) if "for" in body else None,
-            reason=reason_of(body),
-        )
+        hold = hold_of(body, self._ports.duration_s)
         return await confirmed(provider, self._ports.hold(provider, hold))
-
-    def _hold_s(self, value: object) -> float:
-        try:
-            seconds = self._ports.duration_s(value) if isinstance(value, str) else 0.0
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds <= MAX_HOLD_S:
-            raise malformed("for must be a duration such as 10m, of at most a year")
-        return seconds
 
     async def _release(self, provider: str, body: Json) -> Json:
         know_only(body)
@@ -196,10 +166,7 @@ class Admin:
         return {"draining": True}
 
     async def _set_log_level(self, body: Json) -> Json:
-        know_only(body, "level")
-        level = body.get("level")
-        if level not in LEVELS:
-            raise malformed(f"level must be one of {', '.join(LEVELS)}")
+        level = level_of(body)
         self._ports.set_log_level(level)
         return {"level": level}
 
@@ -221,45 +188,8 @@ def allow_only(request: web.BaseRequest, *methods: str) -> None:
     """Reject every method but `methods`."""
     if request.method not in methods:
         allow = ", ".join(methods)
-        raise Rejected(405, "method_not_allowed", f"This path takes {allow} only.", Allow=allow)
-
-
-async def read_json(request: web.BaseRequest) -> Json:
-    """Read the body as a JSON object; no body is an empty one."""
-    try:
-        text = await request.clone(client_max_size=MAX_BODY_BYTES).read()
-        body = orjson.loads(text or b"{}")
-    except web.HTTPRequestEntityTooLarge as error:
-        message = f"The body is larger than {MAX_BODY_BYTES} bytes."
-        raise Rejected(413, "too_large", message) from error
-    except orjson.JSONDecodeError as error:
-        raise malformed("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise malformed("the body is not a JSON object")
-    return body
-
-
-def know_only(body: Json, *keys: str) -> None:
-    """Reject a body with other keys than `keys`."""
-    if unknown := sorted(body.keys() - set(keys)):
-        raise malformed(f"unknown key {unknown[0]!r}")
-
-
-def mode_of(body: Json) -> Literal["open", "closed"]:
-    """Which way the breaker is held."""
-    if body.get("mode") == "open":
-        return "open"
-    if body.get("mode") == "closed":
-        return "closed"
-    raise malformed("mode must be open or closed")
-
-
-def reason_of(body: Json) -> str:
-    """The operator's words, fit to be shown on one line."""
-    reason = body.get("reason", "")
-    if isinstance(reason, str) and len(reason) <= MAX_REASON_CHARS and reason.isprintable():
-        return reason
-    raise malformed(f"reason must be one line of at most {MAX_REASON_CHARS} characters")
+        refused = rejected(f"This path takes {allow} only.", status=405).refused
+        raise Rejected(refused, {"Allow": allow})
 
 
 async def confirmed(provider: str, change: Awaitable[Json]) -> Json:
@@ -268,15 +198,15 @@ async def confirmed(provider: str, change: Awaitable[Json]) -> Json:
         return await change
     except KeyError as error:
         message = f"There is no breaker named {provider!r}."
-        raise Rejected(404, "provider_not_found", message) from error
+        raise refusal(404, "provider_not_found", message) from error
     except (ConnectionError, TimeoutError) as error:
         message = "The store did not confirm the change: it may not be in force."
-        raise Rejected(503, "store_unavailable", message) from error
+        raise refusal(503, "store_unavailable", message) from error
 
 
-def malformed(message: str) -> Rejected:
-    """The error of a body that we cannot follow."""
-    return Rejected(400, "bad_request", f"Bad request: {message}.")
+def refusal(status: int, code: str, message: str) -> Rejected:
+    """An error with a code or a type that only this listener has."""
+    return Rejected(Refused(status=status, type=ERROR_TYPES[status], code=code, message=message))
 
 
 def as_json(payload: Json) -> web.Response:

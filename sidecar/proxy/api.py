@@ -224,7 +224,10 @@ class Api:
 
     async def _upload(self, request: web.BaseRequest) -> bytes:
         if request.content.is_eof():  # as nearly always: it came with the head
-            return await request.read()
+            body = request.content.read_nowait()
+            if len(body) > self._settings.limits.request_body_bytes:
+                raise too_large(self._settings.limits.request_body_bytes)
+            return body
         if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with asyncio.timeout(self._upload_s):

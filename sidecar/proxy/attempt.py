@@ -143,7 +143,7 @@ class Attempt:
 
     async def _unstreamed(self) -> Whole:
         seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
-        async with limited(seconds, late):
+        with limited(seconds, late):
             body = await self._read_body(await self._accepted())
         return self._judge_whole(body)
 
@@ -151,7 +151,7 @@ class Attempt:
         loop = asyncio.get_running_loop()
         seconds, late = self._limit(self._first_token_s(), Outcome.TIMEOUT_FIRST_TOKEN)
         first_s = loop.time() + seconds
-        async with limited(seconds, late):
+        with limited(seconds, late):
             answer = await self._accepted()
             if answer.content_type == JSON:
                 whole = self._judge_whole(await self._read_body(answer))
@@ -167,7 +167,7 @@ class Attempt:
     async def _passed(self) -> Whole | Answer:
         """Whatever the provider says, unless that is the operator's fault."""
         seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
-        async with limited(seconds, late):
+        with limited(seconds, late):
             answer = await self._send()
             if answer.status < 400:
                 return answer

@@ -114,6 +114,8 @@ async def read_bounded(answer: Answer, limit: int) -> bytes:
                 Outcome.PROTOCOL, f"the provider's answer is larger than {limit} bytes"
             )
         chunks.append(chunk)
+        if answer.content.at_eof():
+            break
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -121,7 +123,7 @@ async def read_pieces(answer: Answer | None, idle_s: float) -> AsyncIterator[byt
     """A body as it comes. Raises `AnswerFailed` where it breaks off or falls silent."""
     try:
         while answer:
-            async with limited(idle_s, Outcome.TIMEOUT_IDLE):
+            with limited(idle_s, Outcome.TIMEOUT_IDLE):
                 piece = await answer.content.readany()
             if not piece:
                 return

@@ -16,7 +16,8 @@ from pytest_aiohttp import AiohttpClient, AiohttpRawServer
 
 from sidecar.core.settings import Secret
 from sidecar.observe.status import status_page
-from sidecar.proxy.admin import Admin, AdminPorts, Hold, page_policy
+from sidecar.proxy.admin import Admin, AdminPorts, page_policy
+from sidecar.proxy.change_body import HoldRequest
 
 Json = dict[str, Any]
 Client = TestClient[web.BaseRequest, None]
@@ -64,7 +65,7 @@ class Sidecar:
             hosts=frozenset({"admin.internal"}),
         )
 
-    async def hold(self, provider: str, hold: Hold) -> Json:
+    async def hold(self, provider: str, hold: HoldRequest) -> Json:
         self.done.append((provider, hold))
         return {"name": provider, "held": hold.mode}
 
@@ -293,16 +294,16 @@ async def test_a_stranger_does_not_learn_which_breakers_there_are(
 @pytest.mark.parametrize(
     ("body", "hold"),
     [
-        ({"mode": "open"}, Hold(mode="open")),
+        ({"mode": "open"}, HoldRequest(mode="open")),
         (
             {"mode": "closed", "for": "10m", "reason": "drill"},
-            Hold(mode="closed", for_s=600.0, reason="drill"),
+            HoldRequest(mode="closed", for_s=600.0, reason="drill"),
         ),
     ],
     ids=["until released", "for a while"],
 )
 async def test_a_hold_is_passed_on_and_its_new_state_told(
-    client: Client, sidecar: Sidecar, body: Json, hold: Hold
+    client: Client, sidecar: Sidecar, body: Json, hold: HoldRequest
 ) -> None:
     answer = await client.post("/-/breakers/gemini/hold", json=body)
 

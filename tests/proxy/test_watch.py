@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
-from sidecar.proxy.watch import Watch
+from sidecar.proxy.watch import Watch, limited
 
 FIRST_TOKEN = Outcome.TIMEOUT_FIRST_TOKEN
 SHORT_S = 0.02
@@ -65,9 +66,7 @@ async def test_what_a_stalled_process_could_not_read_is_not_silence() -> None:
     watch.progress()
     watch.waiting()
 
-    end_s = asyncio.get_running_loop().time() + 0.2
-    while asyncio.get_running_loop().time() < end_s:
-        pass  # the whole process stands still, as under SIGSTOP
+    stand_still(0.2)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     watch.reading()  # what waited in the socket is read now
@@ -111,3 +110,70 @@ async def test_a_watch_that_stopped_cuts_nothing(clock: str) -> None:
     await asyncio.sleep(SHORT_S * 4)
 
     assert cuts == []
+
+
+async def test_what_takes_too_long_fails_under_its_name() -> None:
+    with pytest.raises(AnswerFailed) as failed, limited(SHORT_S, Outcome.TIMEOUT_ANSWER):
+        await asyncio.sleep(LONG_S)
+
+    assert failed.value.outcome is Outcome.TIMEOUT_ANSWER
+
+
+async def test_what_is_in_time_is_left_alone() -> None:
+    with limited(SHORT_S, Outcome.TIMEOUT_ANSWER):
+        await asyncio.sleep(0)
+    await asyncio.sleep(SHORT_S * 3)
+
+    task = asyncio.current_task()
+    assert task
+    assert not task.cancelling()
+
+
+async def test_a_timeout_of_somebody_else_stays_theirs() -> None:
+    with pytest.raises(TimeoutError), limited(LONG_S, Outcome.TIMEOUT_ANSWER):
+        raise TimeoutError
+
+
+async def test_a_cancellation_from_outside_stays_one() -> None:
+    async def wait() -> None:
+        with limited(LONG_S, Outcome.TIMEOUT_ANSWER):
+            await asyncio.sleep(LONG_S)
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_at_the_very_moment_of_the_limit_is_not_swallowed() -> None:
+    async def wait() -> None:
+        with limited(SHORT_S, Outcome.TIMEOUT_ANSWER):
+            await asyncio.sleep(LONG_S)
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(SHORT_S, task.cancel)
+
+    with pytest.raises((asyncio.CancelledError, AnswerFailed)) as ended:
+        await task
+    assert task.cancelled() or isinstance(ended.value, AnswerFailed)
+
+
+async def test_what_came_while_the_process_stood_still_is_in_time() -> None:
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[str] = loop.create_future()
+    with limited(SHORT_S, Outcome.TIMEOUT_ANSWER):
+        loop.call_soon(stand_still, 0.2)
+        loop.call_later(0.01, came.set_result, "an answer")
+        assert await came == "an answer"
+
+
+def stand_still(seconds: float) -> None:
+    """Keep everything from running, as SIGSTOP does."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + seconds
+    while loop.time() < end_s:
+        pass
