@@ -157,9 +157,8 @@ async def test_a_cancellation_at_the_very_moment_of_the_limit_is_not_swallowed()
     loop = asyncio.get_running_loop()
     loop.call_later(SHORT_S, task.cancel)
 
-    with pytest.raises((asyncio.CancelledError, AnswerFailed)) as ended:
+    with pytest.raises((asyncio.CancelledError, AnswerFailed)):
         await task
-    assert task.cancelled() or isinstance(ended.value, AnswerFailed)
 
 
 async def test_what_came_while_the_process_stood_still_is_in_time() -> None:
