@@ -20,7 +20,7 @@ from bench.processes import PATIENCE_S, Mock, Target, load
 SECONDS = 6
 SAMPLES_PER_S = 500
 LINES = 20
-ENTRY = "sidecar/app.py"  # under all of it; alone, the event loop or the server is at work
+ENTRY = "sidecar/serving.py"  # under all of it; alone, the event loop or the server is at work
 SHORT_ANSWERS: Mapping[str, object] = {"connections": 64}
 STREAMS: Mapping[str, object] = {
     "connections": 50,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
@@ -15,11 +12,9 @@ from platform import node, python_version
 from types import TracebackType
 from typing import Any, Self
 
-import uvloop
-
 from sidecar import __version__
 from sidecar.clock import Clock, SystemClock
-from sidecar.config import Loaded, redacted
+from sidecar.config import redacted
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
 from sidecar.core.settings import Settings, Unit
@@ -27,22 +22,20 @@ from sidecar.fleet.stores import open_store
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
-from sidecar.observe.logs import LogReporter, set_level, setup
+from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
 from sidecar.observe.status import Status, status_page
 from sidecar.proxy.access import may_change
-from sidecar.proxy.admin import Admin, AdminPorts, Hold
+from sidecar.proxy.admin import Admin, AdminPorts
 from sidecar.proxy.api import Api, ApiPorts
+from sidecar.proxy.change_body import HoldRequest
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.listener import Listener
 from sidecar.proxy.upstream import Upstream
 
-log = logging.getLogger(__name__)
-
 DRAIN_LOOK_S = 0.05
 LAST_LOOKS = 4  # for those that were told to hurry
 OPERATOR = "operator"
-COLLECT_AFTER = (20_000, 20, 50)  # more costs memory, less costs time
 
 
 class Sidecar(AbstractAsyncContextManager["Sidecar"]):
@@ -172,7 +165,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             hosts=frozenset((self._settings.admin.host,)),
         )
 
-    async def _hold(self, name: str, hold: Hold) -> dict[str, Any]:
+    async def _hold(self, name: str, hold: HoldRequest) -> dict[str, Any]:
         await self._breakers.hold(name, State(hold.mode), hold.for_s, OPERATOR, hold.reason)
         return self._shown(name)
 
@@ -185,46 +178,13 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         return self._shown(name)
 
     def _shown(self, name: str) -> dict[str, Any]:
-        return next(asdict(one) for one in self._breakers.snapshot() if one.name == name)
+        """The breaker of that name, or all of the provider of that name."""
+        found = [
+            asdict(one) for one in self._breakers.snapshot() if name in (one.name, one.provider)
+        ]
+        return found[0] if len(found) == 1 else {"breakers": found}
 
 
 def pod_name() -> str:
     """What this pod is called among the others."""
     return os.environ.get("HOSTNAME") or node() or "sidecar"
-
-
-def collect_seldom() -> None:
-    """Look for cyclic garbage less often, and never again among what was there from the start.
-
-    Requests leave hardly any cycles; looking for them took 7 % of a request's CPU time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-
-
-def serve(loaded: Loaded) -> int:
-    """Serve until SIGTERM or SIGINT, then drain. Returns the exit code."""
-    return uvloop.run(run(loaded))
-
-
-async def run(loaded: Loaded) -> int:
-    """Serve inside a running loop. Raises `OSError` where an address cannot be bound."""
-    handler = setup(loaded.settings.log)
-    reports = (LogReporter(handler, SystemClock()).report,)
-    sidecar = Sidecar(loaded.settings, sha256=loaded.sha256, reports=reports)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, sidecar.leave)
-    async with sidecar:
-        for warning in loaded.warnings:
-            log.warning(warning)
-        log.info(
-            "sidecar is serving",
-            extra={"api": str(sidecar.api), "admin": str(sidecar.admin), "config": loaded.source},
-        )
-        collect_seldom()
-        await sidecar.drain_asked.wait()
-        log.info("sidecar is draining")
-        await sidecar.drain()
-    return 0

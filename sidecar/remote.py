@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from sidecar.config import ConfigError, Place, Problem, find_config, load
+from sidecar.config.addresses import AddressText
 from sidecar.config.problem import Wrong, printable, shortened
-from sidecar.config.shapes import AddressText
 from sidecar.core.settings import Address, Secret
 
 Json = dict[str, Any]

@@ -16,7 +16,8 @@ from pytest_aiohttp import AiohttpRawServer
 from sidecar import remote as remote_module
 from sidecar.config import ConfigError
 from sidecar.core.settings import Address, Secret
-from sidecar.proxy.admin import Admin, AdminPorts, Hold
+from sidecar.proxy.admin import Admin, AdminPorts
+from sidecar.proxy.change_body import HoldRequest
 from sidecar.remote import Remote, RemoteError, find_remote, reachable
 
 Json = dict[str, Any]
@@ -56,7 +57,7 @@ class Running:
         self.requests.append(request)
         return await self.admin.handle(request.clone(remote=self.peer))
 
-    async def hold(self, name: str, hold: Hold) -> Json:
+    async def hold(self, name: str, hold: HoldRequest) -> Json:
         self.done.append((name, hold))
         return {"state": "closed"}
 
@@ -112,7 +113,7 @@ async def test_a_hold_arrives_whole(remote: Remote, running: Running) -> None:
 
     await asyncio.to_thread(lambda: remote.change("gemini", "hold", **words))
 
-    hold = Hold(mode="open", for_s=600.0, reason="drill: ünïcode")
+    hold = HoldRequest(mode="open", for_s=600.0, reason="drill: ünïcode")
     assert running.done == [("gemini", hold)]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from sidecar.config.containers import ListOf, MapOf
 from sidecar.config.cursor import Cursor, Given
 from sidecar.config.not_yet import KINDS, NOT_YET, STORES
 from sidecar.config.problem import Wrong, closest
-from sidecar.config.sections import ListOf, MapOf, Section, shape_of
+from sidecar.config.sections import Section, shape_of
 from sidecar.config.shapes import Choice, Json, Optional, SecretText, Text, Whole
 from sidecar.config.urls import BaseUrl, ProxyUrl
 from sidecar.core.headers import OF_THE_CONNECTION

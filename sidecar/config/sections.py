@@ -1,4 +1,4 @@
-"""Lists and mappings in YAML, and the section: a mapping whose keys are a dataclass's fields.
+"""The section: a mapping in YAML whose keys are a dataclass's fields.
 
 A setting is named, given its default and its rule in its dataclass alone: a new field there is a
 new key of the file, of the schema and of what is shown of the configuration.
@@ -6,19 +6,19 @@ new key of the file, of the schema and of what is shown of the configuration.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from sidecar.config.addresses import AddressText
+from sidecar.config.containers import ListOf
 from sidecar.config.cursor import Cursor, Given
 from sidecar.config.not_yet import NOT_YET, is_refused
-from sidecar.config.problem import Wrong, closest
+from sidecar.config.problem import closest
 from sidecar.config.quantity import SCALES
 from sidecar.config.shapes import (
-    AddressText,
     Choice,
     Json,
     Number,
@@ -33,61 +33,6 @@ from sidecar.core.settings import Address, Secret, Unit
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-
-class ListOf(Shape):
-    """A list with something in it. What is wrong is reported and left out."""
-
-    def __init__(self, item: Shape) -> None:
-        self._item = item
-
-    def read(self, at: Cursor) -> tuple[Any, ...]:
-        """The right items."""
-        values = []
-        if not (items := at.items()):
-            raise Wrong("must not be empty", shows_value=False)
-        for item in items:
-            with item.reporting(sensitive=self._item.sensitive):
-                values.append(self._item.read(item))
-        return tuple(values)
-
-    def write(self, value: Iterable[Any]) -> list[Any]:
-        """The items in their order."""
-        return [self._item.write(item) for item in value]
-
-    def schema(self) -> Json:
-        """A list of one item at least."""
-        return {"type": "array", "items": self._item.schema(), "minItems": 1}
-
-
-class MapOf(Shape):
-    """A mapping with free keys of one form, as pairs. What is wrong is reported and left out."""
-
-    def __init__(self, item: Shape, keys: str) -> None:
-        self._item = item
-        self._keys = f"^{keys}$"
-
-    def read(self, at: Cursor) -> tuple[tuple[str, Any], ...]:
-        """The right pairs, in the order of the file."""
-        pairs = []
-        for name, child in at.children().items():
-            if not re.fullmatch(self._keys, name):
-                child.report(f"the name must match {self._keys}", at=at.node.keys.get(name))
-            with child.reporting(sensitive=self._item.sensitive):
-                pairs.append((name, self._item.read(child)))
-        return tuple(pairs)
-
-    def write(self, value: Iterable[Any]) -> dict[str, Any]:
-        """The pairs as a mapping."""
-        return {name: self._item.write(item) for name, item in value}
-
-    def schema(self) -> Json:
-        """A mapping whose keys match the pattern."""
-        return {
-            "type": "object",
-            "propertyNames": {"pattern": self._keys},
-            "additionalProperties": self._item.schema(),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

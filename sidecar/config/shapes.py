@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Collection
@@ -11,7 +10,7 @@ from typing import Any, Protocol
 from sidecar.config.cursor import Cursor
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.quantity import SCALES, format_quantity, parse_quantity
-from sidecar.core.settings import Address, Secret, Unit
+from sidecar.core.settings import Secret, Unit
 
 Json = dict[str, Any]
 TEMPLATE: Json = {"type": "string", "pattern": r"\$\{"}  # a variable may come to anything
@@ -129,39 +128,6 @@ class Quantity(Word):
         description = f"A {self._unit} such as {scale.examples}."
         pattern = rf"{scale.pattern}|{TEMPLATE['pattern']}"
         return {"type": "string", "pattern": pattern, "description": description}
-
-
-class AddressText(Word):
-    """Where a listener binds: `127.0.0.1:8787`, `[::1]:8787`."""
-
-    _FORM = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
-
-    def parse(self, text: str) -> Address:
-        """The host without brackets and the port. Raises `Wrong`."""
-        found = self._FORM.fullmatch(text)
-        if found is None or not _is_ipv6(found["v6"] or "::"):
-            raise Wrong("must be HOST:PORT", meant=self._likely(text))
-        if int(found["port"]) > 65535:
-            raise Wrong("the port must be 0 to 65535")
-        return Address(host=found["v6"] or found["host"], port=int(found["port"]))
-
-    def _likely(self, text: str) -> str:
-        host, _, port = text.rpartition(":")
-        if host.startswith("["):
-            return ""
-        host = f"[{host}]" if _is_ipv6(host) else host or "127.0.0.1"
-        return f"{host}:{port}" if self._FORM.fullmatch(f"{host}:{port}") else ""
-
-    def write(self, value: Address) -> str:
-        """`HOST:PORT`."""
-        return str(value)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return bool(ipaddress.IPv6Address(text))
-    except ValueError:
-        return False
 
 
 class Number(Shape):

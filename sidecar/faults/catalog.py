@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
-from sidecar.faults import bodies, connections, refusals, streams
+from sidecar.faults import bodies, connections, oddities, refusals, streams
 from sidecar.faults.bodies import OK
 from sidecar.faults.connections import (
     REFUSE,
@@ -39,7 +39,14 @@ __all__ = [
 ]
 
 CATALOG: dict[str, Fault] = {
-    one.id: one for one in (*bodies.FAULTS, *connections.FAULTS, *refusals.FAULTS, *streams.FAULTS)
+    one.id: one
+    for one in (
+        *bodies.FAULTS,
+        *connections.FAULTS,
+        *refusals.FAULTS,
+        *streams.FAULTS,
+        *oddities.FAULTS,
+    )
 }
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from sidecar.faults.answer import PROMPT_TOKENS, Event, Json, Speech, encode
+from sidecar.faults.answer import PROMPT_TOKENS, Json
 from sidecar.faults.fault import Change
+from sidecar.faults.speech import Event, Speech, encode
 
 Alter = Callable[[Json], Json]
 WORDS = 2  # said before something happens; the shortest answer has three

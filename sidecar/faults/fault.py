@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sidecar.faults.answer import Event, Scene, Speech, body_of, encode, speech_of
+from sidecar.faults.answer import Scene, body_of
+from sidecar.faults.speech import Event, Speech, encode, speech_of
 from sidecar.faults.steps import Send, Step, Wait
 from sidecar.faults.wire import LAST_CHUNK, chunk, head, whole
 
@@ -146,3 +147,8 @@ def reply(status: int, body: bytes, content_type: str, extra: Mapping[str, str])
 def telling(script: Script, **changes: Any) -> Script:
     """Play `script` with other settings of the `Answer`."""
     return lambda scene: script(replace(scene, answer=replace(scene.answer, **changes)))
+
+
+def table(effect: Effect, *rows: tuple[str, str, Change]) -> tuple[Fault, ...]:
+    """Faults of streams that come to the same, one a row."""
+    return tuple(Fault(name, does, effect, stream(change), True) for name, does, change in rows)

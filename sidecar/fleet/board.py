@@ -13,8 +13,10 @@ from sidecar.core.events import BreakerMoved, Cause, Origin, ProbeVerdict, Repor
 from sidecar.core.permit import Permit
 from sidecar.core.record import Record, Slot, Why
 from sidecar.core.settings import Entry
+from sidecar.fleet.background_lane import BackgroundLane
 from sidecar.fleet.cell import Cell, Grant
-from sidecar.fleet.lane import BackgroundLane, Lane, LocalLane
+from sidecar.fleet.lane import Lane
+from sidecar.fleet.local_lane import LocalLane
 from sidecar.fleet.stores.base import LocalStore, Store
 
 _OPERATORS = frozenset((Cause.HOLD, Cause.RELEASE, Cause.RESET))

@@ -6,34 +6,21 @@ from collections.abc import Iterable
 
 from sidecar.clock import Clock
 from sidecar.core import cooldown
-from sidecar.core.breaker import QUORUM, Cool, Hold, Op, Release, Reset, Trip
+from sidecar.core.breaker import QUORUM, Hold, Op, Release, Reset, Trip
 from sidecar.core.events import ProbeEnded, ProbeVerdict, Report, State
-from sidecar.core.outcome import (
-    ATTESTED,
-    COOLING,
-    PARKING,
-    Outcome,
-    SkipReason,
-    Verdict,
-    verdict_of,
-)
+from sidecar.core.outcome import ATTESTED, SkipReason, Verdict, verdict_of
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import Entry
 from sidecar.core.tally import accuse, count
+from sidecar.fleet.asides import Asides
 from sidecar.fleet.board import Board
-from sidecar.fleet.cell import Aside, Cell
+from sidecar.fleet.cell import Cell
+from sidecar.fleet.evidence import Evidence
 from sidecar.fleet.status import BreakerStatus, status_of
 from sidecar.fleet.stores.base import Store
 
-WAY_OUT_S = 10.0  # so long another provider's answer proves that this pod reaches the world
 PROBING_RETRY_S = 1.0  # when to ask again while others probe
 TEXT = 200  # characters of an operator's words that are kept
-
-_PROBE_VERDICTS = {
-    Verdict.SUCCESS: ProbeVerdict.SUCCESS,
-    Verdict.FAILURE: ProbeVerdict.FAILURE,
-    Verdict.VOID: ProbeVerdict.VOID,
-}
 
 
 class FleetBreakers:
@@ -47,8 +34,9 @@ class FleetBreakers:
         self._board = Board(entries, store, clock, report, pod)
         self._cells = self._board.cells
         self._lane = self._board.lane
+        self._asides = Asides(self._board)
+        self._evidence = Evidence(self._lane)
         self._probes: dict[str, Permit] = {}  # under way, by token
-        self._answered_s: dict[str, float] = {}  # by provider: when it last answered this pod
 
     async def open(self) -> None:
         """Begin to listen to the store."""
@@ -100,8 +88,8 @@ class FleetBreakers:
         cell = self._cell_of(permit)
         now_s = self._clock.monotonic()
         if ending.status:
-            self._answered_s[cell.provider] = now_s
-        self._heed(cell, permit, ending, now_s)  # true in whatever epoch it was asked
+            self._evidence.answered(cell.provider, now_s)
+        self._asides.heed(cell, permit, ending, now_s)  # true in whatever epoch it was asked
         if permit.token:
             self._settle_probe(cell, permit, ending, now_s)
         elif permit.epoch == cell.epoch and not cell.current.hold:
@@ -185,23 +173,10 @@ class FleetBreakers:
 
     def _settle_probe(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
         del self._probes[permit.token]
-        verdict = self._probe_verdict(cell, permit, ending, now_s)
+        verdict = self._evidence.of_probe(cell, permit, ending, now_s)
         self._report(ProbeEnded(breaker=cell.name, verdict=verdict))
         if verdict is not ProbeVerdict.LOST:
             self._board.settle(cell, permit, verdict)
-
-    def _probe_verdict(
-        self, cell: Cell, permit: Permit, ending: Ending, now_s: float
-    ) -> ProbeVerdict:
-        if now_s >= permit.deadline_s:
-            return ProbeVerdict.LOST
-        if permit.epoch != cell.epoch:
-            return ProbeVerdict.VOID
-        verdict = verdict_of(ending.outcome)
-        doubtful = not (ending.outcome in ATTESTED or self._has_way_out(cell, now_s))
-        if verdict is Verdict.FAILURE and doubtful:
-            return ProbeVerdict.INCONCLUSIVE
-        return _PROBE_VERDICTS[verdict]
 
     def _count(self, cell: Cell, ending: Ending, now_s: float) -> None:
         verdict, attested = verdict_of(ending.outcome), ending.outcome in ATTESTED
@@ -209,7 +184,7 @@ class FleetBreakers:
         accusation = verdict is Verdict.FAILURE and accuse(cell.tally, cell.policy, now_s)
         if not accusation:
             return
-        sound = accusation.attested or self._has_way_out(cell, now_s)
+        sound = accusation.attested or self._evidence.has_way_out(cell, now_s)
         trip = Trip(
             pod=self._board.pod,
             epoch=cell.record.epoch,
@@ -220,53 +195,6 @@ class FleetBreakers:
             retry_after_ms=_stated_ms(ending.wait_s),
         )
         self._board.trip(cell, trip)
-
-    def _has_way_out(self, cell: Cell, now_s: float) -> bool:
-        """Whether a failure is not this pod's own network's, or nobody else could tell."""
-        return self._lane.live_pods <= 1 or any(
-            provider != cell.provider and at_s >= now_s - WAY_OUT_S
-            for provider, at_s in self._answered_s.items()
-        )
-
-    def _heed(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
-        """Pass over what asked for it; after a success, forget that waits were too short."""
-        if ending.outcome is Outcome.OK:
-            self._clear(cell, permit.entry.model_label)
-        elif ending.outcome in COOLING:
-            self._cool(cell, permit, ending, now_s)
-        elif ending.outcome in PARKING:
-            self._park(cell, permit.entry, ending)
-
-    def _clear(self, cell: Cell, model: str) -> None:
-        """An answer shows that credential and model are good, whatever was believed of them."""
-        cell.unstated.pop(model, None)
-        if cell.asides:
-            for other in self._cells.values():
-                if other.provider == cell.provider:
-                    other.unpark(model)
-
-    def _cool(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
-        model = permit.entry.model_label
-        unstated = cell.unstated.get(model, cooldown.Unstated())
-        if ending.wait_s is None:
-            unstated = cooldown.another(unstated, permit.granted_s, now_s)
-            cell.unstated[model] = unstated
-        until_ms = self._in_ms(cooldown.cooldown_s(ending.wait_s, unstated))
-        cell.set_aside(SkipReason.COOLDOWN, model, Aside(until_ms, ending.outcome))
-        self._lane.put(cell.name, Cool(pod=self._board.pod, scope=model, until_ms=until_ms))
-
-    def _park(self, cell: Cell, entry: Entry, ending: Ending) -> None:
-        """Here only: a pod with a bad secret must not speak for the fleet."""
-        scope = cooldown.scope_of(ending.outcome, entry.model_label)
-        if scope and entry.model is None:
-            return  # the caller chose the name: nobody else should suffer for it
-        aside = Aside(self._in_ms(cooldown.parking_s(ending.wait_s)), ending.outcome)
-        for other in self._cells.values():
-            if other is cell or (not scope and other.provider == cell.provider):
-                other.set_aside(SkipReason.PARKED, scope, aside)
-
-    def _in_ms(self, seconds: float) -> int:
-        return self._lane.now_ms() + round(seconds * 1000)
 
 
 def _stated_ms(wait_s: float | None) -> int:

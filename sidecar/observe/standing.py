@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Hold(Protocol):
+class HoldView(Protocol):
     """A breaker pinned by an operator, until `until_unix_s` or until released."""
 
     @property
@@ -57,7 +57,7 @@ class Standing(Protocol):
     @property
     def error_ratio(self) -> float: ...
     @property
-    def held(self) -> Hold | None: ...
+    def held(self) -> HoldView | None: ...
     @property
     def parked(self) -> Sequence[Aside]: ...
     @property

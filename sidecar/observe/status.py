@@ -13,7 +13,7 @@ from sidecar.clock import Clock
 from sidecar.core.events import AttemptEnded, AttemptStarted, Event, FailedOver
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Entry, Route, Settings
-from sidecar.observe.standing import Aside, Hold, Standing
+from sidecar.observe.standing import Aside, HoldView, Standing
 
 RECENT_ANSWERS = 512  # per breaker: enough for a p95 that a handful of slow ones do not throw
 RECENT_FAILOVERS = 50
@@ -150,7 +150,7 @@ def shown_entry(entry: Entry) -> str:
     return name if entry.model is None else f"{name}/{entry.model}"
 
 
-def shown_hold(hold: Hold) -> dict[str, Any]:
+def shown_hold(hold: HoldView) -> dict[str, Any]:
     """Who pinned a breaker, how and why."""
     return {
         "mode": hold.mode,

@@ -42,8 +42,6 @@ BROKEN = Refused(
     message="The sidecar failed to answer this; its log says more.",
 )
 
-Hold = HoldRequest
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminPorts:

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from sidecar.faults.answer import DONE, FILE, VECTOR, Answer, Scene, Speech, body_of, speech_of
+from sidecar.faults.answer import FILE, VECTOR, Answer, Scene, body_of
 from sidecar.faults.changes import end_with, leave_out, usage_at_the_finish
+from sidecar.faults.speech import DONE, Speech, speech_of
 from sidecar.faults.wire import Call
 
 TOOLS = [{"type": "function", "function": {"name": "lookup"}}]

@@ -8,7 +8,7 @@ from sidecar.core.events import State
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending, Refusal
 from sidecar.core.record import Record
-from sidecar.fleet import lane
+from sidecar.fleet import background_lane
 from sidecar.fleet.stores.base import StoreUnavailable
 from tests.fleet.scene import DOWN, OK, SILENT, DistantStore, FakeClock, Pod, entry, settled
 
@@ -277,7 +277,7 @@ async def test_an_operator_hears_that_the_store_is_broken(pods: Pods) -> None:
 async def test_an_operator_hears_that_the_store_hangs(
     pods: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "OP_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(background_lane, "OP_TIMEOUT_S", 0.01)
     pods.store.gate.clear()
 
     with pytest.raises(StoreUnavailable):

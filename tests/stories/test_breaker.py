@@ -200,6 +200,10 @@ async def test_a_model_of_its_own_can_have_a_breaker_of_its_own() -> None:
         await calls(world, 3)
 
         assert await world.state_of("first/first-model") == "open"
+        url = f"{world.admin}/-/breakers/first/reset"
+        async with world.http.post(url, json={}) as answer:
+            assert (await answer.json())["name"] == "first/first-model"
+        assert await world.state_of("first/first-model") == "closed"
 
 
 async def test_failures_after_content_count_too(world: World) -> None:

@@ -14,9 +14,10 @@ import pytest
 from sidecar.app import Sidecar
 from sidecar.core.outcome import Endpoint, RequestOutcome
 from sidecar.core.settings import Timeouts
-from sidecar.faults.answer import Answer, Scene, speech_of
+from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.catalog import Effect, Fault, fault, ok, status
 from sidecar.faults.fault import open_answer, send
+from sidecar.faults.speech import speech_of
 from sidecar.faults.steps import Send, Step, Wait
 from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world, settings_for
 

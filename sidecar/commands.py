@@ -1,0 +1,167 @@
+"""What each command does. What it needs is imported when it runs, so that help comes at once.
+
+A command takes the options and returns the exit code; its docstring is its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sidecar.output import complain, say
+
+if TYPE_CHECKING:
+    from sidecar.config import Loaded
+    from sidecar.core.settings import Address
+    from sidecar.remote import Remote
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+Options = argparse.Namespace
+
+
+def serve(options: Options) -> int:
+    """Answer calls until told to stop; SIGTERM drains."""
+    from sidecar.serving import serve as run
+
+    loaded = load(options.config)
+    stated = {"listen": options.listen, "admin": options.admin}
+    changes = {name: where for name, where in stated.items() if where}
+    settings = replace(loaded.settings, **changes)
+    try:
+        return run(replace(loaded, settings=settings))
+    except OSError as error:
+        complain(f"sidecar: {taken(settings.listen, settings.admin) or error.strerror or error}")
+        return FAILED
+
+
+def taken(*addresses: Address) -> str:
+    """Which of the addresses cannot be listened on and why; empty if all of them can."""
+    import socket
+
+    with ExitStack() as stack:
+        for where in addresses:
+            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+            try:
+                server = socket.create_server((where.host, where.port), family=family)
+            except OSError as error:
+                why = (error.strerror or str(error)).partition(" (")[0]  # it names the address too
+                return f"cannot listen on {where}: {why}"
+            stack.enter_context(server)
+    return ""
+
+
+def demo(options: Options) -> int:
+    """Watch a failover happen: no keys, no network."""
+    from sidecar.demo import demo as tell
+
+    return tell(options.once)
+
+
+def check(options: Options) -> int:
+    """Say everything that is wrong with a configuration."""
+    from sidecar.config import ConfigError, find_config, load
+
+    try:
+        loaded = load(find_config(options.config, os.environ), os.environ)
+    except ConfigError as error:
+        say(str(error))
+        return USAGE
+    say(f"{loaded.source}: ok")
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return DONE
+
+
+def explain(options: Options) -> int:
+    """Show the chain that a call for MODEL would walk."""
+    from sidecar.config import explain as explained
+
+    settings = load(options.config).settings
+    say(explained(settings, options.model))
+    return DONE if settings.route_for(options.model) else FAILED
+
+
+def schema(_: Options) -> int:
+    """Print the JSON Schema of the configuration file."""
+    from sidecar.config import json_schema
+
+    say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return DONE
+
+
+def status(options: Options) -> int:
+    """Show who serves, and where every breaker stands."""
+    from sidecar.clock import SystemClock
+    from sidecar.overview import overview
+
+    def show(remote: Remote) -> None:
+        answer = remote.status()
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        if options.json:
+            say(json.dumps(answer, indent=2, ensure_ascii=False))
+        else:
+            say(overview(answer, SystemClock.unix(), color=color))
+
+    return ask(options, show)
+
+
+def reset(options: Options) -> int:
+    """Close breakers and forget the failures."""
+
+    def close(remote: Remote) -> None:
+        for name in [options.provider] if options.provider else remote.breakers():
+            change(remote, name, "reset")
+
+    return ask(options, close)
+
+
+def hold(options: Options) -> int:
+    """Keep a breaker open or closed, whatever its provider does."""
+    stated = {"mode": options.mode, "for": options.time, "reason": options.reason}
+    body = {key: word for key, word in stated.items() if word is not None}
+    return ask(options, lambda remote: change(remote, options.provider, "hold", **body))
+
+
+def release(options: Options) -> int:
+    """Let a held breaker decide for itself again."""
+    return ask(options, lambda remote: change(remote, options.provider, "release"))
+
+
+def change(remote: Remote, breaker: str, word: str, **body: str) -> None:
+    """Have a breaker changed, and say where it stands now."""
+    from sidecar.config.problem import printable
+    from sidecar.overview import standing
+
+    say(f"{printable(breaker)}: {standing(remote.change(breaker, word, **body)).word}")
+
+
+def ask(options: Options, act: Callable[[Remote], None]) -> int:
+    """Do `act` with the running sidecar that the options mean."""
+    from sidecar.config import ConfigError
+    from sidecar.remote import RemoteError, find_remote
+
+    try:
+        act(find_remote(options.admin, options.config, os.environ))
+    except (ConfigError, RemoteError) as error:
+        complain(f"sidecar: {error}")
+        return USAGE if isinstance(error, ConfigError) else FAILED
+    return DONE
+
+
+def load(config: str | None) -> Loaded:
+    """Load what the options and the environment mean, or end with what is wrong with it."""
+    from sidecar.config import ConfigError, find_config
+    from sidecar.config import load as loaded
+
+    try:
+        return loaded(find_config(config, os.environ), os.environ)
+    except ConfigError as error:
+        complain(str(error))
+        raise SystemExit(USAGE) from error

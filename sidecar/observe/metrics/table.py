@@ -1,0 +1,212 @@
+"""The names: every metric, what it says, its labels, and the numbers that it shows.
+
+Dashboards and alerts hang on every name and label here; the numbers come from `tallies`.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+from sidecar.observe.metrics.families import Counter, Gauge, Histogram, Info, Rows
+from sidecar.observe.series import Numbers, Spreads
+from sidecar.observe.tallies import AttemptTallies, BreakerTallies, RequestTallies
+
+MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is running: the program's version, and the hash of the configuration it was given."""
+
+    version: str
+    config_sha256: str
+
+
+def of_requests(tallies: RequestTallies) -> Rows:
+    """What the application saw."""
+    return (
+        Counter(
+            "requests_total",
+            "Requests by what the application saw; route is `other` where none was found.",
+            "route endpoint outcome code",
+            tallies.requests,
+        ),
+        Histogram(
+            "request_duration_seconds",
+            "From the request to the last byte of its answer.",
+            "route",
+            tallies.duration_s,
+        ),
+        Histogram(
+            "request_time_to_first_token_seconds",
+            "From the request to the first token of a streamed answer, failed attempts included.",
+            "route",
+            tallies.first_token_s,
+        ),
+        Histogram(
+            "overhead_seconds",
+            "Time of a request that was not spent waiting for a provider.",
+            "route",
+            tallies.overhead_s,
+        ),
+        Gauge("requests_in_flight", "Requests being answered.", "route", tallies.in_flight),
+    )
+
+
+def of_failovers(tallies: RequestTallies) -> Rows:
+    """Where the first provider was not the one that answered."""
+    return (
+        Counter(
+            "failovers_total",
+            "Moves of a request to another provider, by the outcome that caused them.",
+            "route from_provider to_provider reason",
+            tallies.failovers,
+        ),
+        Histogram(
+            "failover_seconds",
+            "Time lost on attempts before the one that answered.",
+            "route",
+            tallies.lost_s,
+        ),
+        Counter(
+            "chain_exhausted_total",
+            "Requests that no provider of the chain answered.",
+            "route",
+            tallies.exhausted,
+        ),
+    )
+
+
+def of_attempts(tallies: AttemptTallies) -> Rows:
+    """What the providers did."""
+    return (
+        Counter(
+            "attempts_total",
+            "Calls to a provider, by what they came to.",
+            "provider model outcome",
+            tallies.attempts,
+        ),
+        Histogram(
+            "attempt_duration_seconds",
+            "From the call of a provider to the end of its answer.",
+            "provider model",
+            tallies.duration_s,
+        ),
+        Histogram(
+            "attempt_time_to_first_token_seconds",
+            "From the call of a provider to the first token of a streamed answer.",
+            "provider model",
+            tallies.first_token_s,
+        ),
+        Counter(
+            "skips_total",
+            "Providers of a chain passed over without being asked.",
+            "provider reason",
+            tallies.skips,
+        ),
+        Counter(
+            "stream_interruptions_total",
+            "Streamed answers that broke off.",
+            "provider stage",
+            tallies.interruptions,
+        ),
+    )
+
+
+def of_tokens(tallies: AttemptTallies) -> Rows:
+    """What is paid for."""
+    return (
+        Counter(
+            "tokens_total",
+            "Tokens as the provider counted them; input includes cached_input.",
+            "provider model type",
+            tallies.tokens,
+        ),
+        Counter(
+            "usage_missing_total",
+            "Good answers for which the provider sent no count of tokens.",
+            "provider model",
+            tallies.usage_missing,
+        ),
+    )
+
+
+def of_breakers(tallies: BreakerTallies) -> Rows:
+    """Where the breakers stand."""
+    return (
+        Gauge(
+            "breaker_state",
+            "1 for the state that the breaker is in, 0 for the others.",
+            "provider state",
+            tallies.state,
+        ),
+        Counter(
+            "breaker_transitions_total",
+            "Moves of a breaker; summed over pods, origin self counts each one of the fleet once.",
+            "provider from_state to_state cause origin",
+            tallies.moves,
+        ),
+        Counter(
+            "breaker_open_seconds_total",
+            "Time that the breaker was open, until now.",
+            "provider",
+            tallies.open_s,
+        ),
+        Gauge(
+            "breaker_open_until_timestamp_seconds",
+            "Earliest half-open of an open breaker, 0 for any other.",
+            "provider",
+            tallies.until_unix_s,
+        ),
+        Gauge("breaker_epoch", "Rises at every move.", "provider", tallies.epoch),
+        Counter(
+            "probes_total",
+            "Requests let through by a half-open breaker, by what they showed.",
+            "provider verdict",
+            tallies.probes,
+        ),
+    )
+
+
+def of_store(store: str) -> Rows:
+    """The store within the process is always up, and its fleet is this pod."""
+    if store != MEMORY:
+        return ()
+    one = constant(1, store)
+    return (
+        Gauge("store_up", "1 while the store answers.", "store", one),
+        Gauge("fleet_pods", "Pods that share the store.", "store", one),
+    )
+
+
+def of_process(build: Build, loaded_unix_s: float, lag_s: Spreads) -> Rows:
+    """What this process is, and how it does."""
+    return (
+        Gauge(
+            "config_last_reload_successful",
+            "1 where the newest configuration is in force.",
+            "",
+            constant(1),
+        ),
+        Gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was loaded.",
+            "",
+            constant(loaded_unix_s),
+        ),
+        Info("config", "The configuration in force.", {"sha256": build.config_sha256}),
+        Info(
+            "build",
+            "The program.",
+            {"version": build.version, "python": platform.python_version()},
+        ),
+        Histogram("event_loop_lag_seconds", "How late the event loop comes round.", "", lag_s),
+    )
+
+
+def constant(value: float, *labels: str) -> Numbers:
+    """A number that stays."""
+    numbers = Numbers([labels])
+    numbers.set(labels, value)
+    return numbers
