@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpRawServer
 
-from sidecar import __version__, app, demo
+from sidecar import __version__, demo
 from sidecar.cli import main
 from sidecar.config import Loaded
 from sidecar.core.settings import Address
@@ -202,7 +202,7 @@ class Served:
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     stand_in = Served()
-    monkeypatch.setattr(app, "serve", stand_in)
+    monkeypatch.setattr(serving, "serve", stand_in)
     return stand_in
 
 
@@ -276,7 +276,7 @@ def test_ctrl_c_is_quiet(config: str, monkeypatch: pytest.MonkeyPatch, capsys: C
     def interrupted(_: Loaded) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "serve", interrupted)
+    monkeypatch.setattr(serving, "serve", interrupted)
 
     assert run("serve", "--config", config) == 1
     assert capsys.readouterr() == ("", "")
