@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpRawServer
 
-from sidecar import __version__, demo
+from sidecar import __version__, demo, serving
 from sidecar.cli import main
 from sidecar.config import Loaded
 from sidecar.core.settings import Address
