@@ -95,12 +95,15 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         front, clock = self._front, self._clock
         front.draining = True
         until_s = clock.monotonic() + self._settings.drain_timeout_s
-        while front.in_flight and not self._hurried and clock.monotonic() < until_s:
+        while self._busy() and not self._hurried and clock.monotonic() < until_s:
             await clock.sleep(DRAIN_LOOK_S)
         front.hurry()
         for _ in range(LAST_LOOKS):
             if front.in_flight:
                 await clock.sleep(DRAIN_LOOK_S)
+
+    def _busy(self) -> bool:
+        return self._front.in_flight > 0 or self._api_listener.unsent
 
     def leave(self) -> None:
         """Ask for a drain; said twice, for an end."""
@@ -114,9 +117,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         stack.push_async_callback(self._breakers.close)
         self._front = Api(settings, await self._handler(stack), self._api_ports())
         admin = Admin(self._admin_ports())
-        api_listener = Listener(self._front.handle, settings.listen, settings.limits)
+        self._api_listener = Listener(self._front.handle, settings.listen, settings.limits)
         admin_listener = Listener(admin.handle, settings.admin, settings.limits)
-        self.api = (await stack.enter_async_context(api_listener)).address
+        self.api = (await stack.enter_async_context(self._api_listener)).address
         self.admin = (await stack.enter_async_context(admin_listener)).address
         lag = asyncio.create_task(sample_loop_lag(self._metrics.observe_loop_lag, self._clock))
         stack.callback(lag.cancel)

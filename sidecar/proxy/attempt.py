@@ -120,6 +120,11 @@ class Attempt:
         """The provider's headers that go on to the application."""
         return self._answer.passable_headers() if self._answer else []
 
+    @property
+    def length(self) -> int | None:
+        """How long the body of what is passed through is, if that is known."""
+        return self._answer.length if self._answer else None
+
     def pieces(self) -> AsyncIterator[bytes]:
         """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
         return read_pieces(self._answer, self._step.entry.timeouts.idle_s)
@@ -175,7 +180,8 @@ class Attempt:
         if outcome := OPERATORS_STATUS.get(answer.status):
             raise AnswerFailed(outcome, "")
         self._wait_s = retry_after_s(answer.headers, None, self._terms.unix())
-        return Whole(body=body, content_type=answer.content_type, status=answer.status)
+        stated = answer.headers.get("Content-Type", "")
+        return Whole(body=body, content_type=stated, status=answer.status)
 
     async def _until_content(self, answer: Answer, watch: Watch) -> Stream:
         judge = Judge(filter_fails=self._terms.filter_fails, choices=self._call.choices)

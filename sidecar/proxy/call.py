@@ -62,7 +62,7 @@ class Call:
     def body_for(self, model: str | None) -> bytes:
         """The bytes for a provider that is to be asked for `model` (`None`: as it came).
 
-        Nothing else changes, not even how a number is written. Raises `Rejected`.
+        Nothing else changes; integers of any length stay what they are. Raises `Rejected`.
         """
         if model is None or model == self.model or not self.fields:
             return self.body
@@ -70,7 +70,7 @@ class Call:
         if HIDDEN not in self.body and len(MODEL.findall(self.body)) == 1:
             return MODEL.sub(lambda found: b'"model"' + found[1] + name, self.body)
         try:
-            return json.dumps({**self.fields, "model": model}).encode()
+            return json.dumps({**json.loads(self.body), "model": model}).encode()
         except RecursionError:
             raise rejected("The body is nested too deeply.") from None
 
@@ -181,7 +181,7 @@ def too_large(limit: int) -> Rejected:
 
 def no_such_model(model: str) -> Rejected:
     """No route serves `model`."""
-    shown = model if len(model) <= 100 else f"{model[:100]}…"
+    shown = model[:100].encode("utf-8", "replace").decode() + "…" * (len(model) > 100)
     return Rejected(
         Refused(
             status=404,

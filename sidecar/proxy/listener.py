@@ -67,9 +67,16 @@ class Listener(AbstractAsyncContextManager["Listener"]):
         self._handle = handle
         self._limits = limits
         self._runner: web.ServerRunner | None = None
+        self._server: Server | None = None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether answers are still on their way to slow readers."""
+        transports = [one.transport for one in self._server.connections] if self._server else []
+        return any(one.get_write_buffer_size() for one in transports if one)
 
     async def __aenter__(self) -> Self:
-        server = Server(
+        self._server = server = Server(
             self._handle,
             request_factory=self._make_request,
             handler_cancellation=True,  # a client that hangs up ends its handler at once

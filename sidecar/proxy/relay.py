@@ -32,7 +32,8 @@ def relay_whole(exchange: Exchange, attempt: Attempt, answer: Whole) -> web.Resp
     attempt.succeed()
     exchange.outcome = exchange.served
     headers = answer_headers(exchange, attempt)
-    headers[hdrs.CONTENT_TYPE] = answer.content_type
+    if answer.content_type:
+        headers[hdrs.CONTENT_TYPE] = answer.content_type
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
@@ -61,6 +62,7 @@ async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> 
 async def relay_passed(exchange: Exchange, attempt: Attempt) -> web.StreamResponse:
     """Pass on a body unjudged. If it breaks, only a cut connection tells that this is not all."""
     response = web.StreamResponse(status=attempt.status, headers=answer_headers(exchange, attempt))
+    response.content_length = attempt.length
     await response.prepare(exchange.request)
     try:
         async for piece in attempt.pieces():

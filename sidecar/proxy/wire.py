@@ -55,6 +55,14 @@ class Answer:
         """The media type, without parameters."""
         return self.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
 
+    @property
+    def length(self) -> int | None:
+        """How long the body is as it goes on, where the head says so."""
+        if hdrs.CONTENT_ENCODING in self.headers:
+            return None
+        stated = self.headers.get(hdrs.CONTENT_LENGTH, "")
+        return int(stated) if stated.isdecimal() else None
+
     def scrub(self, data: bytes) -> bytes:
         """`data` without the credentials that went out with the request, should it echo them."""
         for secret in self._secrets:
@@ -133,7 +141,12 @@ class Wire:
     async def _connect(self, connect_s: float) -> Connection:
         timeout = self._timeouts.get(connect_s) or self._timeout(connect_s)
         try:
-            return await self._connector.connect(self._whither, [], timeout)
+            while True:
+                connection = await self._connector.connect(self._whither, [], timeout)
+                # what came unasked while it was idle would be taken for the next call's answer
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
         except TimeoutError:
             raise AnswerFailed(
                 Outcome.TIMEOUT_CONNECT, "connecting to the provider took too long"
@@ -159,6 +172,8 @@ class Wire:
         message, content = await protocol.read()
         while message.code in INFORMATIONAL:
             message, content = await protocol.read()
+        if transport.get_write_buffer_size():
+            protocol.force_close()  # answered early: what is unsent would hold up the next call
         return Answer(connection, message, content, self._secrets)
 
     def compose(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
