@@ -32,7 +32,7 @@ WITH_BODY = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH))
 
 
 class Answer:
-    """The head of an answer, and its body as it comes. `secrets` must not go on with it."""
+    """The head of an answer, and its body as it comes. `scrub` takes `secrets` out of errors."""
 
     __slots__ = ("_connection", "_secrets", "content", "headers", "status")
 
