@@ -48,10 +48,6 @@ class Fault:
     refuses: bool = False
     write_bytes: int = 0
 
-    def in_writes_of(self, size: int) -> Fault:
-        """The same, `size` bytes a write."""
-        return replace(self, write_bytes=size)
-
 
 def play_well(scene: Scene) -> Iterator[Step]:
     """Answer as a healthy provider does."""

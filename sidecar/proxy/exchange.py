@@ -51,7 +51,8 @@ class Exchange:
         if self.entry:
             headers["x-sidecar-provider"] = self.entry.provider.name
             headers["x-sidecar-model"] = self.model
-        if attempts := self.attempts(Outcome.OK):
+        over = self.attempt if self.attempt and self.attempt.ended_s else None
+        if attempts := self.attempts(over.outcome if over else Outcome.OK):
             headers["x-sidecar-attempts"] = attempts
         return headers
 

@@ -157,7 +157,7 @@ async def test_bytes_go_out_in_writes_as_small_as_asked(provider: ScriptedProvid
     def script(_scene: object) -> Iterator[Step]:
         yield Send(whole(200, {}, b"0123456789"))
 
-    provider.plays(Fault("slow", "writes byte by byte", Effect.SERVED, script).in_writes_of(1))
+    provider.plays(Fault("slow", "writes byte by byte", Effect.SERVED, script, write_bytes=1))
     reader, writer = await dial(provider)
     writer.write(CALL)
 

@@ -80,6 +80,7 @@ async def test_a_key_in_any_error_goes_no_further(world: World) -> None:
 
     async with world.http.get(f"{world.api}/v1/files") as answer:
         assert answer.status == 422
+        assert answer.headers["x-sidecar-attempts"].startswith("first;bad_request;422;")
         assert "you sent ***" in await answer.text()
         assert "key-of-first" not in str(answer.headers)
 
