@@ -72,11 +72,14 @@ def _provider(name: str, given: Given, breaker: BreakerPolicy, timeouts: Timeout
 
 
 def _preset_url(preset: Preset, given: Given) -> str:
-    account = given.at.environ.get(preset.account_env, "")
-    if preset.base_url and (account or not preset.account_env):
-        return preset.base_url.replace("{account}", quote(account, safe=""))
+    environ = given.at.environ
+    values = {name: environ.get(one.env) or one.default for name, one in preset.variables.items()}
+    if preset.base_url and all(values.values()):
+        quoted = {name: quote(value, safe="") for name, value in values.items()}
+        return preset.base_url.format(**quoted)
     if not given.is_wrong("base_url"):
-        instead = f", or the variable {preset.account_env}" if preset.account_env else ""
+        missing = [preset.variables[name].env for name, value in values.items() if not value]
+        instead = f", or the variable {' and '.join(missing)}" if missing else ""
         kind = given.values["kind"]
         given.at.child("base_url").report(f"is required for kind {kind}{instead}")
     return ""

@@ -11,6 +11,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
+from sidecar.core.capability import Capability
+from sidecar.core.outcome import Outcome
+
 
 class Unit(StrEnum):
     """What a number counts; in YAML such a number is a string with its unit."""
@@ -149,22 +152,71 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorMatch:
+    """Which error answers a rule is for: those where everything that is said here holds.
+
+    `code` and `type` are compared with the words of the body, `text` is a part of its message in
+    any case of letters.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    type: str | None = None
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        said = (self.status, self.code, self.type, self.text)
+        require(any(one is not None for one in said), "match", "must say something", "nothing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRule:
+    """What the operator knows better than the taxonomy: what matches is of this class."""
+
+    match: ErrorMatch
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What tokens cost, in USD per million. `cached_input` is `None` where it costs as input."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cached_input"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, name, "must not be negative", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One provider, its preset and overrides already merged in.
 
     `base_url` has no trailing slash and includes the `/v1` part. `headers` are added to every
-    request to it. `proxy` is the URL of an HTTP proxy, `ca_file` a PEM file.
+    request to it. `proxy` is the URL of an HTTP proxy, `ca_file` a PEM file. `errors` are tried in
+    order before the taxonomy; `cannot` is what its kind or the operator says is beyond it.
     """
 
     name: str
     kind: str
     base_url: str
     api_key: Secret | None = None
+    api_keys: tuple[Secret, ...] = ()
     headers: tuple[tuple[str, Secret], ...] = ()
     proxy: Secret | None = None
     ca_file: str | None = None
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    errors: tuple[ErrorRule, ...] = ()
+    cannot: frozenset[Capability] = frozenset()
+
+    @property
+    def keys(self) -> tuple[Secret, ...]:
+        """All its keys, in the order of their use."""
+        return self.api_keys or ((self.api_key,) if self.api_key else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +224,15 @@ class Entry:
     """One place in a chain: a provider, the model it is asked for, and the clocks in force.
 
     `model` is `None` where the application's own model name goes on unchanged. `context` is the
-    window in tokens, `None` where nobody said.
+    window in tokens, `None` where nobody said. `cannot` is what is beyond it, the provider's own
+    included.
     """
 
     provider: Provider
     model: str | None = None
     context: int | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
+    cannot: frozenset[Capability] = frozenset()
 
     @property
     def model_label(self) -> str:
@@ -225,6 +279,7 @@ class Settings:
     drain_timeout_s: Seconds = 25.0
     admin_token: Secret | None = None
     store: str = "memory"
+    prices: tuple[tuple[str, Price], ...] = ()  # by provider/model
 
     def route_for(self, model: str) -> Route | None:
         """The first route whose patterns match `model`."""

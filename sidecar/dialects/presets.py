@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sidecar.core.capability import Capability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """How a kind deviates from OpenAI's chat completions, on the way out.
+
+    `accepts` are the only request fields that it lets pass (`None`: whatever comes), `drops` those
+    that it chokes on or misreads. `max_tokens` is the one name that it knows for the longest answer
+    (empty: both). `asks_usage`: a stream counts its tokens where `stream_options` asks for it.
+    `mends` name what else has to be done, functions of `quirks.py`.
+    """
+
+    accepts: frozenset[str] | None = None
+    drops: frozenset[str] = frozenset()
+    max_tokens: Literal["", "max_tokens", "max_completion_tokens"] = ""
+    asks_usage: bool = True
+    mends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A `{name}` of a preset's address: the environment variable that holds it, and its default."""
+
+    env: str
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """How a kind of provider is reached.
+    """How a kind of provider is reached, and what it is known to do and not to do.
 
     `base_url` holds everything before `/chat/completions`; `None` where only the operator can know
-    it. `{account}` in it stands for `account_env`'s value. The key goes into `auth_header`, after
-    `auth_scheme`. `key_env` is where a start without a file looks for the key, `model` what it
-    asks for there. `openai_headers` says that the `OpenAI-…` request headers mean something there.
+    it. `{name}` in it stands for one of `variables`. `path` comes between the two where the model
+    is part of the address (`{model}`), `query` after them. The key goes into `auth_header`, after
+    `auth_scheme`, unless `credential` says that a cloud's own tokens or signatures do. `key_env` is
+    where a start without a file looks for the key, `model` what it asks for there. `headers` go
+    with every request. `openai_headers` says that the `OpenAI-…` request headers mean something
+    there. `responses` and `messages`: it serves OpenAI's Responses or Anthropic's Messages itself.
+    `gateway` is where Cloudflare's AI gateway has it (empty: nowhere).
     """
 
     base_url: str | None
+    dialect: Literal["openai", "anthropic"] = "openai"
     key_env: str = ""
     model: str | None = None
     auth_header: str = "Authorization"
     auth_scheme: str = "Bearer "
+    credential: Literal["key", "google", "aws"] = "key"
     key_required: bool = True
-    account_env: str = ""
+    variables: dict[str, Variable] = field(default_factory=dict)
+    path: str = ""
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
     openai_headers: bool = False
+    responses: bool = False
+    messages: bool = False
+    gateway: str = ""
+    quirks: Quirks = field(default_factory=Quirks)
+    cannot: frozenset[Capability] = frozenset()
 
 
 PRESETS: dict[str, Preset] = {
@@ -74,6 +116,6 @@ PRESETS: dict[str, Preset] = {
     "cloudflare": Preset(
         base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
         key_env="CLOUDFLARE_API_TOKEN",
-        account_env="CLOUDFLARE_ACCOUNT_ID",
+        variables={"account": Variable(env="CLOUDFLARE_ACCOUNT_ID")},
     ),
 }
