@@ -21,8 +21,10 @@ from sidecar.core.failover import Failover, GiveUp, Try
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import BreakerPolicy, Entry, Provider, Route, Settings
+from sidecar.core.sse import Event as SseEvent
 from sidecar.core.sse import Parser
-from sidecar.dialects.openai import StreamReader
+from sidecar.dialects.openai import ChatReader
+from sidecar.dialects.openai_application import ChatWriter
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.metrics import Build, Metrics
@@ -87,12 +89,15 @@ def parse_events(together: int) -> Callable[[], None]:
 
 
 def judge_event() -> Callable[[], None]:
-    """Say what an event means and what to do with it."""
-    reader, judge, data = StreamReader("bench"), Judge(), EVENT.removeprefix(b"data: ").strip()
+    """An event of a stream read, judged and handed on."""
+    reader, judge, writer = ChatReader("bench"), Judge(), ChatWriter(wants_usage=False)
+    event = SseEvent(EVENT.removeprefix(b"data: ").strip(), b"", EVENT)
 
     def run() -> None:
-        piece, told = reader.read(data)
-        assert judge.judge(piece, len(told)) is Move.RELAY
+        reading = reader.read(event)
+        if judge.judge(reading.piece, len(event.data)) is not Move.RELAY:
+            raise RuntimeError("a good event was not relayed")
+        writer.write(reading)
 
     return run
 

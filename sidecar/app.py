@@ -18,6 +18,7 @@ from sidecar.config import redacted
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
 from sidecar.core.settings import Settings, Unit
+from sidecar.dialects.memory import Memory
 from sidecar.fleet.stores import open_store
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
@@ -125,9 +126,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         stack.callback(lag.cancel)
 
     async def _handler(self, stack: AsyncExitStack) -> Handler:
-        upstreams = {}
+        upstreams, memory = {}, Memory()
         for provider in self._settings.providers:
-            upstreams[provider.name] = upstream = Upstream(provider, self._settings.limits)
+            upstreams[provider.name] = upstream = Upstream(provider, self._settings.limits, memory)
             stack.push_async_callback(upstream.close)
         return Handler(
             upstreams=upstreams,

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 from sidecar.config.cursor import Cursor, Given
+from sidecar.config.errors import rules_of
 from sidecar.config.forms import FILE
 from sidecar.config.patterns import report_unreachable
 from sidecar.config.problem import closest
+from sidecar.config.reach import check_keys, reach
+from sidecar.core.capability import Capability
 from sidecar.core.settings import (
     Address,
     BreakerPolicy,
     Entry,
+    Price,
     Provider,
     Route,
     Settings,
     Timeouts,
 )
-from sidecar.dialects.presets import PRESETS, Preset
+from sidecar.dialects.presets import PRESETS
 
 ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound
+NOTHING: frozenset[Capability] = frozenset()
+FREE = Price(input=0, output=0)  # what a price is read onto
 
 
 def build(root: Cursor) -> Settings:
@@ -29,28 +35,38 @@ def build(root: Cursor) -> Settings:
     file = Given(root, {})
     with root.reporting():
         file = FILE.read(root)
-    breaker = file.over("breaker", BreakerPolicy())
-    timeouts = file.over("timeouts", Timeouts())
-    providers = {}
-    for name, given in file.values.get("providers", ()):
-        if "kind" in given.values:
-            providers[name] = _provider(name, given, breaker, timeouts)
+    usual = _usual_provider(file)
+    providers = {
+        name: _provider(name, given, usual)
+        for name, given in file.values.get("providers", ())
+        if "kind" in given.values
+    }
     settings = file.onto(
         Settings(
-            routes=tuple(_routes(file, providers, timeouts)),
+            routes=tuple(_routes(file, providers, usual.timeouts)),
             providers=tuple(providers.values()),
+            prices=tuple(_prices(file)),
         ),
-        keep=("routes", "providers"),
+        keep=("routes", "providers", "prices"),
     )
     if _collide(settings.listen, settings.admin):
         root.child("admin").report("takes the same port as listen")
     return settings
 
 
-def idle_providers(settings: Settings) -> Iterator[str]:
-    """The names of the providers that no chain asks."""
-    asked = {entry.provider.name for route in settings.routes for entry in route.chain}
-    return (provider.name for provider in settings.providers if provider.name not in asked)
+def idle(settings: Settings) -> Iterator[str]:
+    """The paths of the providers that no chain asks, and of the prices that no chain meets."""
+    met = set(_met(settings))
+    providers = (f"providers.{provider.name}" for provider in settings.providers)
+    prices = (f"prices.{name}" for name, _ in settings.prices)
+    return (path for path in (*providers, *prices) if path not in met)
+
+
+def _met(settings: Settings) -> Iterator[str]:
+    for route in settings.routes:
+        for entry in route.chain:
+            yield f"providers.{entry.provider.name}"
+            yield f"prices.{entry.provider.name}/{entry.model_label}"
 
 
 def _collide(one: Address, other: Address) -> bool:
@@ -58,31 +74,34 @@ def _collide(one: Address, other: Address) -> bool:
     return one.port == other.port != 0 and same_host
 
 
-def _provider(name: str, given: Given, breaker: BreakerPolicy, timeouts: Timeouts) -> Provider:
-    kind = given.values["kind"]
-    preset = PRESETS[kind]
-    base_url = given.values.get("base_url") or _preset_url(preset, given)
-    base = Provider(name=name, kind=kind, base_url=base_url, breaker=breaker, timeouts=timeouts)
-    provider = given.onto(base, keep=("base_url",))
-    if preset.key_required and provider.api_key is None and not given.is_wrong("api_key"):
-        variable = f"${{{preset.key_env}}}"
-        given.at.child("api_key").report(f"is required for kind {kind}", meant=variable)
+def _usual_provider(file: Given) -> Provider:
+    """What the file says of every provider."""
+    return Provider(
+        name="",
+        kind="",
+        base_url="",
+        breaker=file.over("breaker", BreakerPolicy()),
+        timeouts=file.over("timeouts", Timeouts()),
+        errors=tuple(rules_of(file)),
+    )
+
+
+def _provider(name: str, given: Given, usual: Provider) -> Provider:
+    preset = PRESETS[given.values["kind"]]
+    reached = reach(preset, given)
+    base = replace(
+        usual,
+        name=name,
+        base_url=reached.base_url,
+        query=reached.query,
+        headers=reached.headers,
+        errors=(*rules_of(given), *usual.errors),
+        cannot=preset.cannot | given.values.get("cannot", NOTHING),
+    )
+    provider = given.onto(base, keep=("base_url", "headers", "errors", "cannot"))
+    check_keys(provider, preset, given)
     _check_ca_file(provider.ca_file, given.at.child("ca_file"))
     return provider
-
-
-def _preset_url(preset: Preset, given: Given) -> str:
-    environ = given.at.environ
-    values = {name: environ.get(one.env) or one.default for name, one in preset.variables.items()}
-    if preset.base_url and all(values.values()):
-        quoted = {name: quote(value, safe="") for name, value in values.items()}
-        return preset.base_url.format(**quoted)
-    if not given.is_wrong("base_url"):
-        missing = [preset.variables[name].env for name, value in values.items() if not value]
-        instead = f", or the variable {' and '.join(missing)}" if missing else ""
-        kind = given.values["kind"]
-        given.at.child("base_url").report(f"is required for kind {kind}{instead}")
-    return ""
 
 
 def _check_ca_file(path: str | None, at: Cursor) -> None:
@@ -95,8 +114,7 @@ def _check_ca_file(path: str | None, at: Cursor) -> None:
 
 def _routes(file: Given, providers: dict[str, Provider], timeouts: Timeouts) -> Iterator[Route]:
     """The routes, less the entries whose provider is wrong or missing: that is reported."""
-    named = file.at.child("providers").node.content
-    names = named if isinstance(named, dict) else {}
+    names = _names(file)
     routes: tuple[Given, ...] = file.values.get("routes", ())
     report_unreachable(routes)
     for given in routes:
@@ -110,13 +128,30 @@ def _routes(file: Given, providers: dict[str, Provider], timeouts: Timeouts) -> 
         yield given.onto(file.onto(base), keep=("chain",))
 
 
+def _names(file: Given) -> Collection[str]:
+    """The names of all providers, also of those that are wrong."""
+    named = file.at.child("providers").node.content
+    return named if isinstance(named, dict) else {}
+
+
 def _entry(given: Given, providers: dict[str, Provider], names: Collection[str]) -> Entry | None:
     name = given.values.get("provider", "")
     provider = providers.get(name)
     if provider is not None:
-        base = Entry(provider=provider, timeouts=provider.timeouts)
-        return given.onto(base, keep=("provider",))
+        cannot = provider.cannot | given.values.get("cannot", NOTHING)
+        base = Entry(provider=provider, timeouts=provider.timeouts, cannot=cannot)
+        return given.onto(base, keep=("provider", "cannot"))
     if name and names and name not in names:
         at = given.at.child("provider") if given.at.is_mapping() else given.at
         at.report("unknown provider", got=at.node.shown, meant=closest(name, names))
     return None
+
+
+def _prices(file: Given) -> Iterator[tuple[str, Price]]:
+    names, places = _names(file), file.at.child("prices").node.keys
+    for priced, given in file.values.get("prices", ()):
+        provider = priced.partition("/")[0]
+        if names and provider not in names:
+            meant = closest(provider, names)
+            given.at.report("unknown provider", meant=meant, at=places.get(priced))
+        yield priced, given.onto(FREE)

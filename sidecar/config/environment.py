@@ -6,13 +6,13 @@ messages serves both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from sidecar.config import gateway
 from sidecar.config.document import Node
-from sidecar.config.not_yet import KINDS
 from sidecar.config.problem import ConfigError, Place, Problem, shortened
-from sidecar.dialects.presets import PRESETS
+from sidecar.dialects.presets import PRESETS, Preset
 
 SOURCE = "environment"
 
@@ -30,7 +30,7 @@ BREAKER = {
 }
 FIRST = "gemini"
 FALLBACKS = "gemini,huggingface,anthropic"
-GATEWAY = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_GATEWAY_ID", "CLOUDFLARE_API_TOKEN")
+UNKNOWN = Preset(base_url=None)  # of a kind that there is not, which is reported later
 
 
 def overridden(root: Node, environ: Mapping[str, str]) -> Node:
@@ -59,16 +59,23 @@ def from_environment(environ: Mapping[str, str]) -> tuple[Node, tuple[str, ...]]
     wanted = _wanted(environ)
     reasons = {kind: _reason_to_leave_out(kind, environ) for kind in wanted}
     warnings = tuple(f"{kind} is left out: {reason}" for kind, reason in reasons.items() if reason)
-    chain = [kind for kind, reason in reasons.items() if not reason]
+    chain = {kind: wanted[kind] for kind, reason in reasons.items() if not reason}
     if not chain:
         what = "; ".join(("no provider can be asked", *warnings))
         raise ConfigError([Problem(place=Place(SOURCE), what=what)])
-    root = _mapping(
-        providers=_mapping(**{kind: _provider(kind, wanted[kind], environ) for kind in chain}),
-        routes=_list(_mapping(models=_list(_written(SOURCE, "*")), chain=_chain(chain, environ))),
+    in_part = gateway.warnings(environ, used=_own_variables(chain))
+    return _root(chain, environ), (*warnings, *in_part)
+
+
+def _root(kinds: Mapping[str, str], environ: Mapping[str, str]) -> Node:
+    """The whole configuration. `kinds` is the chain, each with the variable that names it."""
+    providers = {kind: _provider(kind, variable, environ) for kind, variable in kinds.items()}
+    route = _mapping(models=_list(_written(SOURCE, "*")), chain=_chain(kinds, environ))
+    return _mapping(
+        providers=_mapping(**providers),
+        routes=_list(route),
         breaker=_mapping(**_breaker(environ)),
     )
-    return root, warnings + tuple(_gateway_warning(environ))
 
 
 def _wanted(environ: Mapping[str, str]) -> dict[str, str]:
@@ -80,19 +87,38 @@ def _wanted(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _reason_to_leave_out(kind: str, environ: Mapping[str, str]) -> str:
-    if kind in KINDS:
-        return "this version does not support it"
-    key_env = PRESETS[kind].key_env if kind in PRESETS else ""
+    preset = PRESETS.get(kind, UNKNOWN)
+    if preset.credential != "key" or _goes_through_gateway(preset, environ):
+        return ""  # a cloud has credentials of its own, and the gateway may keep the keys
+    key_env = preset.key_env
     return f"{key_env} is not set" if key_env and not environ.get(key_env, "").strip() else ""
 
 
+def _goes_through_gateway(preset: Preset, environ: Mapping[str, str]) -> bool:
+    return bool(preset.gateway) and gateway.is_complete(environ)
+
+
 def _provider(kind: str, variable: str, environ: Mapping[str, str]) -> Node:
-    key_env = PRESETS[kind].key_env if kind in PRESETS else ""
-    key = {"api_key": _written(key_env, environ[key_env])} if key_env else {}
-    return _mapping(kind=_written(variable, kind), **key)
+    preset = PRESETS.get(kind, UNKNOWN)
+    content = {"kind": _written(variable, kind)}
+    if environ.get(preset.key_env, "").strip():
+        content["api_key"] = _written(preset.key_env, environ[preset.key_env])
+    if _goes_through_gateway(preset, environ):
+        address = gateway.address(environ, preset.gateway)
+        token = _written(gateway.TOKEN, f"Bearer {environ[gateway.TOKEN].strip()}")
+        content["base_url"] = _written(gateway.GATEWAY, address)
+        content["headers"] = _mapping(**{gateway.AUTHORIZATION: token})
+    return _mapping(**content)
 
 
-def _chain(kinds: list[str], environ: Mapping[str, str]) -> Node:
+def _own_variables(kinds: Iterable[str]) -> set[str]:
+    """The variables that these providers need themselves."""
+    presets = [PRESETS.get(kind, UNKNOWN) for kind in kinds]
+    own = {variable.env for preset in presets for variable in preset.variables.values()}
+    return own | {preset.key_env for preset in presets}
+
+
+def _chain(kinds: Iterable[str], environ: Mapping[str, str]) -> Node:
     models = {kind: preset.model for kind, preset in PRESETS.items()}
     if environ.get("AI_MODEL"):
         models[next(iter(_wanted(environ)))] = environ["AI_MODEL"]
@@ -117,11 +143,6 @@ def _number(variable: str, text: str) -> int | str:
     if not (text.isascii() and text.isdecimal()):
         return text
     return f"{text}ms" if variable == "CIRCUIT_BREAKER_OPEN_TIMEOUT" else int(text)
-
-
-def _gateway_warning(environ: Mapping[str, str]) -> Iterator[str]:
-    if all(environ.get(variable) for variable in GATEWAY):
-        yield f"{GATEWAY[1]} is ignored: this version does not reach providers through a gateway"
 
 
 def _written(variable: str, text: str) -> Node:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sidecar.config.containers import ListOf, MapOf
 from sidecar.config.cursor import Cursor, Given
-from sidecar.config.not_yet import KINDS, NOT_YET, STORES
+from sidecar.config.errors import RULES
+from sidecar.config.not_yet import NOT_YET, STORES
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.sections import Section, shape_of
 from sidecar.config.shapes import Choice, Json, Optional, SecretText, Text, Whole
@@ -18,8 +19,10 @@ from sidecar.core.settings import (
     BreakerPolicy,
     ContentFilter,
     Entry,
+    Price,
     Provider,
     Route,
+    Secret,
     Settings,
     Timeouts,
 )
@@ -31,8 +34,6 @@ class Kind(Text):
 
     def parse(self, text: str) -> str:
         """The kind itself. Raises `Wrong` for one that has no preset."""
-        if text in KINDS:
-            raise Wrong(NOT_YET)
         if text not in PRESETS:
             raise Wrong("unknown kind", meant=closest(text, PRESETS))
         return text
@@ -91,6 +92,21 @@ class Headers(MapOf):
         return super().read(at)
 
 
+class ApiKeys(ListOf):
+    """Several keys. One that is left out, as by an empty variable, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(SecretText()))
+
+    def read(self, at: Cursor) -> tuple[Secret, ...]:
+        """The keys there are. Raises `Wrong` where all are left out."""
+        read = super().read(at)
+        keys = tuple(key for key in read if key is not None)
+        if read and not keys:
+            raise Wrong("must hold a key", shows_value=False)
+        return keys
+
+
 class ProviderName(Text):
     """A provider, by its name."""
 
@@ -128,6 +144,7 @@ HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}"  # RFC 9110, section 5.6.2
 
 # Names go into header values, labels and paths, so they hold nothing that separates there.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+PROVIDER_AND_MODEL = rf"{NAME}/.{{1,256}}"
 
 ATTEMPT_CLOCKS = Section(Timeouts, without={"total"}, partial=True)
 CHAIN_CLOCK = Section(
@@ -137,13 +154,15 @@ CHAIN_CLOCK = Section(
 )
 PROVIDER = Section(
     Provider,
-    without={"name"},
+    without={"name", "query"},
     kind=Kind(),
     base_url=Optional(BaseUrl()),
+    api_keys=ApiKeys(),
     headers=Headers(SecretText(), HEADER),
     proxy=Optional(ProxyUrl()),
     breaker=Section(BreakerPolicy, partial=True),
     timeouts=ATTEMPT_CLOCKS,
+    errors=RULES,
 )
 ENTRY = ChainEntry(
     Entry,
@@ -166,6 +185,8 @@ FILE = Section(
     breaker=shape_of(BreakerPolicy),
     timeouts=shape_of(Timeouts),
     content_filter=shape_of(ContentFilter),
+    prices=MapOf(shape_of(Price), PROVIDER_AND_MODEL),
+    errors=RULES,
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from sidecar.config.build import build, idle_providers
+from sidecar.config.build import build, idle
 from sidecar.config.cursor import Cursor
 from sidecar.config.document import Node, parse
 from sidecar.config.environment import SOURCE, from_environment, overridden
@@ -56,9 +56,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         settings=settings,
         source=str(path),
         sha256=sha256(text).hexdigest(),
-        warnings=tuple(
-            f"{path}: providers.{name}: no chain asks it" for name in idle_providers(settings)
-        ),
+        warnings=tuple(f"{path}: {unused}: no chain asks it" for unused in idle(settings)),
     )
 
 

@@ -12,22 +12,17 @@ KEYS = (
     "retry",
     "streaming",
     "hedge",
-    "prices",
-    "errors",
     "tracing",
     "fleet",
     "breaker.slow",
     "breaker.all_open",
-    "providers.*.api_keys",
     "providers.*.max_in_flight",
     "providers.*.retry",
-    "providers.*.errors",
     "providers.*.breaker.slow",
     "providers.*.breaker.all_open",
     "routes.*.after_content",
     "routes.*.chain.*.prefill",
 )
-KINDS = ("anthropic",)
 STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "etcd", "etcds")
 
 _PATTERNS = tuple(tuple(key.split(".")) for key in KEYS)

@@ -6,14 +6,14 @@ new key of the file, of the schema and of what is shown of the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from sidecar.config.addresses import AddressText
-from sidecar.config.containers import ListOf
+from sidecar.config.containers import ListOf, SetOf
 from sidecar.config.cursor import Cursor, Given
 from sidecar.config.not_yet import NOT_YET, is_refused
 from sidecar.config.problem import closest
@@ -53,8 +53,9 @@ class Key:
 class Section(Shape):
     """A mapping whose keys are the fields of `settings`, less the unit of their numbers.
 
-    `changed` gives keys another shape than their field's type says, or adds keys; `without` takes
-    keys away. Where the section is `partial`, what is left out is inherited, not the default.
+    `renamed` gives fields another key; `changed` gives keys another shape than their field's type
+    says, or adds keys; `without` takes keys away. Where the section is `partial`, what is left out
+    is inherited, not the default.
     """
 
     def __init__(
@@ -62,15 +63,17 @@ class Section(Shape):
         settings: type[DataclassInstance],
         *,
         without: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
         partial: bool = False,
         **changed: Shape,
     ) -> None:
         self._settings = settings
         self._without = without
         self._partial = partial
-        self.keys = dict(self._own_keys(changed))
-        for name, shape in changed.items():
-            self.keys.setdefault(name, Key(field=name, shape=shape))
+        own = dict(self._own_keys(changed))
+        added = {name: Key(field=name, shape=changed[name]) for name in changed if name not in own}
+        names = renamed or {}
+        self.keys = {names.get(name, name): key for name, key in (own | added).items()}
 
     def _own_keys(self, changed: dict[str, Shape]) -> Iterator[tuple[str, Key]]:
         hints = get_type_hints(self._settings, include_extras=True)
@@ -143,18 +146,20 @@ _SIMPLE: dict[Any, Shape] = {
     Address: AddressText(),
     tuple[str, ...]: ListOf(Text()),
 }
+_GENERIC: dict[Any, Callable[[tuple[Any, ...]], Shape]] = {
+    Annotated: lambda parts: Quantity(parts[1]),
+    Literal: Choice,
+    UnionType: lambda parts: Optional(shape_of(parts[0])),
+    frozenset: lambda parts: SetOf(shape_of(parts[0])),
+}
 
 
 def shape_of(hint: Any, *, partial: bool = False) -> Shape:
     """The shape of a field of this type."""
     if hint in _SIMPLE:
         return _SIMPLE[hint]
-    if get_origin(hint) is Annotated:
-        return Quantity(hint.__metadata__[0])
-    if get_origin(hint) is Literal:
-        return Choice(get_args(hint))
-    if get_origin(hint) is UnionType:
-        return Optional(shape_of(get_args(hint)[0]))
+    if (origin := get_origin(hint)) in _GENERIC:
+        return _GENERIC[origin](get_args(hint))
     if is_dataclass(hint) and isinstance(hint, type):
         return Section(hint, partial=partial)
     if issubclass(hint, StrEnum):

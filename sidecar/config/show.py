@@ -12,15 +12,19 @@ from sidecar.core.settings import (
     ContentFilter,
     Entry,
     OpenBackoff,
+    Price,
+    Provider,
     Settings,
     Timeouts,
     Unit,
 )
+from sidecar.dialects.presets import PRESETS
 
 ON_REFUSAL = {
     ContentFilter.RETURN: "a refusal by content policy goes to the application",
     ContentFilter.FAIL_OVER: "a refusal by content policy fails over",
 }
+WITHOUT_KEY = {"key": "no key", "google": "Google's credentials", "aws": "AWS credentials"}
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
@@ -38,8 +42,10 @@ def explain(settings: Settings, model: str) -> str:
         f"{model} takes the route {route.name}",
         f"  the whole chain has {_duration(route.total_s)}; {ON_REFUSAL[route.content_filter]}",
     ]
+    prices = dict(settings.prices)
     for position, entry in enumerate(route.chain, start=1):
-        lines += ["", f"{position}. {_asked(entry)}", *_details(entry)]
+        price = prices.get(f"{entry.provider.name}/{entry.model_label}")
+        lines += ["", f"{position}. {_asked(entry)}", *_details(entry, price)]
     return "\n".join(lines)
 
 
@@ -49,12 +55,29 @@ def _asked(entry: Entry) -> str:
     return f"{entry.provider.name}: {model}{window}"
 
 
-def _details(entry: Entry) -> Iterator[str]:
-    yield f"   provider  {entry.provider.kind}, {entry.provider.base_url}"
+def _details(entry: Entry, price: Price | None) -> Iterator[str]:
+    provider = entry.provider
+    yield f"   provider  {provider.kind}, {provider.base_url}, {_keys(provider)}"
+    if entry.cannot:
+        yield f"   cannot    {', '.join(sorted(entry.cannot))}"
+    if price:
+        yield f"   price     {_price(price)}"
     yield f"   clocks    {_clocks(entry.timeouts)}"
     yield f"   breaker   {entry.breaker_name}"
-    for sentence in _breaker(entry.provider.breaker):
+    for sentence in _breaker(provider.breaker):
         yield f"             {sentence}"
+
+
+def _keys(provider: Provider) -> str:
+    count = len(provider.keys)
+    if not count:
+        return WITHOUT_KEY[PRESETS[provider.kind].credential]
+    return "1 key" if count == 1 else f"{count} keys"
+
+
+def _price(price: Price) -> str:
+    cached = "" if price.cached_input is None else f" ({price.cached_input:g} cached)"
+    return f"{price.input:g} in{cached}, {price.output:g} out, in USD per million tokens"
 
 
 def _clocks(clocks: Timeouts) -> str:

@@ -22,7 +22,8 @@ class Piece:
     """What one event of a stream means, whatever format it came in.
 
     `starts` are the indexes of the choices that it gives content to, `ends` of those it finishes.
-    `failure` is set where the event says that the answer failed, with `message` to go with it.
+    `failure` is set where the event says that the answer failed, with `message` to go with it, and
+    `blameless` where that says nothing about the provider's health.
     `noise` is nothing that a client expects: a ping.
     """
 
@@ -36,6 +37,7 @@ class Piece:
     usage: Usage | None = None
     failure: Outcome | None = None
     message: str = ""
+    blameless: bool = False
 
 
 class Move(Enum):
@@ -48,12 +50,16 @@ class Move(Enum):
 
 
 class AnswerFailed(Exception):
-    """The provider's answer is none, or broke off. Before the commit nobody needs to know."""
+    """The provider's answer is none, or broke off. Before the commit nobody needs to know.
 
-    def __init__(self, outcome: Outcome, message: str) -> None:
+    `blameless`: that says nothing about the provider's health.
+    """
+
+    def __init__(self, outcome: Outcome, message: str, *, blameless: bool = False) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
+        self.blameless = blameless
 
 
 @dataclass(slots=True)
@@ -79,11 +85,12 @@ class Judge:
         """Say what to do with an event of `size` bytes. Raises `AnswerFailed`."""
         self._begun = True
         if piece.done:
+            self._note(piece)
             return self.end(done=True)
         if piece.noise:
             return Move.DROP
         if piece.failure is not None:
-            raise AnswerFailed(piece.failure, piece.message)
+            raise AnswerFailed(piece.failure, piece.message, blameless=piece.blameless)
         if piece.garbled:
             return self._skip_garbled()
         self._note(piece)

@@ -88,7 +88,8 @@ class AttemptEnded:
     """One try at one provider is over. `status` is 0 where there was no answer.
 
     `usage` is `None` where the provider sent none; it matters only for outcome `ok`.
-    `counts_tokens` says whether this kind of answer carries usage at all.
+    `counts_tokens` says whether this kind of answer carries usage at all. `dropped` are the call's
+    fields that the provider did not hear.
     """
 
     request_id: str
@@ -101,6 +102,7 @@ class AttemptEnded:
     ttft_s: float | None = None
     usage: Usage | None = None
     counts_tokens: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +113,15 @@ class Skipped:
     route: str
     provider: str
     reason: SkipReason
+
+
+@dataclass(slots=True, kw_only=True)
+class Parked:
+    """A provider is passed over until somebody cures it: all of it where `model` is empty."""
+
+    provider: str
+    model: str
+    outcome: Outcome
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,6 +195,7 @@ Event = (
     | AttemptStarted
     | AttemptEnded
     | Skipped
+    | Parked
     | FailedOver
     | StreamInterrupted
     | RequestEnded

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sidecar.core.capability import Capability
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
 from sidecar.core.settings import ContentFilter, Entry
+
+MOST_AGAINS = 8  # extra tries at once: a key each, or a field that is left out
+NOTHING: frozenset[Capability] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,11 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What one attempt failed with. `wait_s` is how long the provider asked us to stay away."""
+    """What one attempt failed with. `wait_s` is how long the provider asked us to stay away.
+
+    `again`: the same provider is worth asking once more at once, without the field that it refused
+    or with another key. `blameless`: it says nothing about the provider's health.
+    """
 
     outcome: Outcome
     status: int = 0
@@ -44,6 +52,8 @@ class Failure:
     code: str | None = None
     param: str | None = None
     wait_s: float | None = None
+    again: bool = False
+    blameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +86,18 @@ def everybody(_: Entry) -> bool:
     return True
 
 
+def nobody_cares(_: Entry, __: SkipReason) -> None:
+    """Tell nobody who was passed over."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Failover:
     """The walk of one call along `chain` until `deadline_s` (monotonic).
 
     `one_model`: only the first entry's model will do, as for embeddings, whose vectors mean nothing
-    beside those of another model. `admits` says whose breaker would let a call in now: no time is
-    kept for the others.
+    beside those of another model. `needs` are beyond some providers, and so may a prompt of at
+    least `tokens` be: they are passed over where another can. `admits` says whose breaker would let
+    a call in now: no time is kept for the others. `skips` is told who is passed over, and why.
 
     After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
     """
@@ -91,12 +106,23 @@ class Failover:
     deadline_s: float
     content_filter: ContentFilter = ContentFilter.RETURN
     one_model: bool = False
+    needs: frozenset[Capability] = NOTHING
+    tokens: int = 0
     admits: Callable[[Entry], bool] = everybody
+    skips: Callable[[Entry, SkipReason], None] = nobody_cares
     steps: list[Step] = field(default_factory=list)
     _place: int = 0
     _final: Failure | None = None
+    _again: Entry | None = None
+    _agains: int = 0
     _parked: list[Entry] = field(default_factory=list)
-    _window: int | None = None  # tokens: smaller ones have already proved too small
+    _window: int | None = None  # tokens: who has no more is known to be too small
+
+    def __post_init__(self) -> None:
+        if self.needs and not any(self._can(entry) for entry in self.chain):
+            self.needs = NOTHING
+        if any(entry.context is None or entry.context > self.tokens for entry in self.chain):
+            self._window = self.tokens
 
     def next(self, now: float) -> Try | GiveUp:
         """Where the call goes now. `now` is monotonic."""
@@ -104,11 +130,14 @@ class Failover:
             return GiveUp(failure=self._final)
         if now >= self.deadline_s:
             return GiveUp(deadline=True)
+        if again := self._once_more(now):
+            return again
         return self._next_in_chain(now) or self._next_parked(now) or GiveUp()
 
     def refused(self, entry: Entry, refusal: Refusal) -> None:
         """`entry` was passed over."""
         self.steps.append(Step(entry=entry, refusal=refusal))
+        self.skips(entry, refusal.reason)
         if refusal.reason is SkipReason.PARKED:
             self._parked.append(entry)
 
@@ -122,6 +151,8 @@ class Failover:
             and self.content_filter is ContentFilter.RETURN
         ):
             self._final = failure
+        if failure.again and self._agains < MOST_AGAINS:
+            self._again = entry
 
     @property
     def last_failure(self) -> Step | None:
@@ -133,11 +164,21 @@ class Failover:
             entry = self.chain[self._place]
             self._place += 1
             if reason := self._unfit(entry):
-                self.steps.append(Step(entry=entry, refusal=Refusal(reason)))
+                self.refused(entry, Refusal(reason))
                 continue
-            later = [one for one in self.chain[self._place :] if self.admits(one)]
-            return self._try(entry, now, later)
+            return self._try(entry, now, self._later())
         return None
+
+    def _once_more(self, now: float) -> Try | None:
+        """The provider that was just asked, where it is worth it."""
+        entry, self._again = self._again, None
+        if entry is None:
+            return None
+        self._agains += 1
+        return replace(self._try(entry, now, self._later()), last_resort=True)
+
+    def _later(self) -> list[Entry]:
+        return [one for one in self.chain[self._place :] if self.admits(one)]
 
     def _next_parked(self, now: float) -> Try | None:
         while self._parked:
@@ -150,9 +191,14 @@ class Failover:
         """Why `entry` cannot answer this call, whatever its state."""
         if self.one_model and entry.model != self.chain[0].model:
             return SkipReason.UNSUPPORTED
+        if not self._can(entry):
+            return SkipReason.UNSUPPORTED
         if self._window is None or entry.context is None or entry.context > self._window:
             return None
         return SkipReason.CONTEXT
+
+    def _can(self, entry: Entry) -> bool:
+        return not self.needs or self.needs.isdisjoint(entry.cannot)
 
     def _try(self, entry: Entry, now: float, later: Sequence[Entry]) -> Try:
         """Ask `entry` until the next one must get its turn: each one left keeps a fair share."""

@@ -71,12 +71,12 @@ DEADLINES = ("x-request-timeout", "x-stainless-read-timeout")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
-def to_provider(headers: Headers, *, openai_headers: bool) -> list[tuple[str, str]]:
+def to_provider(headers: Headers, vendor: str) -> list[tuple[str, str]]:
     """The application's request headers that go on to a provider.
 
-    `openai_headers` says that the `OpenAI-…` ones mean something there.
+    `vendor` is whose own headers (`OpenAI-…`, `anthropic-…`) mean something there; may be empty.
     """
-    return _passed(headers, _name_to_openai if openai_headers else _name_to_provider)
+    return _passed(headers, NAMES_BY_VENDOR.get(vendor, _name_to_provider))
 
 
 def to_application(headers: Headers) -> list[tuple[str, str]]:
@@ -126,15 +126,27 @@ def _is_fit(value: str) -> bool:
 @lru_cache(KNOWN_NAMES)
 def _name_to_openai(name: str) -> str:
     """The name it goes on by, empty for a header that does not."""
+    return "" if name.lower().startswith("anthropic-") else _name_to_any(name)
+
+
+@lru_cache(KNOWN_NAMES)
+def _name_to_anthropic(name: str) -> str:
+    return "" if name.lower().startswith("openai-") else _name_to_any(name)
+
+
+@lru_cache(KNOWN_NAMES)
+def _name_to_provider(name: str) -> str:
+    return "" if name.lower().startswith(("openai-", "anthropic-")) else _name_to_any(name)
+
+
+def _name_to_any(name: str) -> str:
     lower = name.lower()
     if lower in NOT_TO_PROVIDER or lower.startswith(NOT_TO_PROVIDER_STARTS):
         return ""
     return "" if lower.endswith(CREDENTIAL_ENDS) or not TOKEN.fullmatch(name) else name
 
 
-@lru_cache(KNOWN_NAMES)
-def _name_to_provider(name: str) -> str:
-    return "" if name.lower().startswith("openai-") else _name_to_openai(name)
+NAMES_BY_VENDOR = {"openai": _name_to_openai, "anthropic": _name_to_anthropic}
 
 
 @lru_cache(KNOWN_NAMES)

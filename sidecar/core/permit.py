@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.outcome import Outcome, SkipReason, Verdict, verdict_of
 from sidecar.core.settings import Entry
 
 
@@ -39,12 +39,20 @@ class Ending:
     """What an attempt came to, as its breaker needs to know it.
 
     `status` is 0 where the provider gave no answer; `wait_s` is how long it asked us to stay away,
-    `None` where it said nothing.
+    `None` where it said nothing. `one_key`: what it refused is one key of several, and the others
+    can still be used. `blameless`: the failure says nothing about the provider's health.
     """
 
     outcome: Outcome
     status: int = 0
     wait_s: float | None = None
+    one_key: bool = False
+    blameless: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it says about the provider."""
+        return Verdict.VOID if self.blameless else verdict_of(self.outcome)
 
 
 class Breakers(Protocol):

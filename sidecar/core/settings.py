@@ -195,14 +195,16 @@ class Price:
 class Provider:
     """One provider, its preset and overrides already merged in.
 
-    `base_url` has no trailing slash and includes the `/v1` part. `headers` are added to every
-    request to it. `proxy` is the URL of an HTTP proxy, `ca_file` a PEM file. `errors` are tried in
-    order before the taxonomy; `cannot` is what its kind or the operator says is beyond it.
+    `base_url` has no trailing slash and includes the `/v1` part; `query` follows every path below
+    it. `headers` are added to every request to it. `proxy` is the URL of an HTTP proxy, `ca_file`
+    a PEM file. `errors` are tried in order before the taxonomy; `cannot` is what its kind or the
+    operator says is beyond it.
     """
 
     name: str
     kind: str
     base_url: str
+    query: str = ""
     api_key: Secret | None = None
     api_keys: tuple[Secret, ...] = ()
     headers: tuple[tuple[str, Secret], ...] = ()
@@ -260,6 +262,11 @@ class Route:
     def name(self) -> str:
         """The route as a label value."""
         return ",".join(self.models)
+
+    @property
+    def smallest_window(self) -> int | None:
+        """The fewest tokens that one of the chain is known to hold."""
+        return min((entry.context for entry in self.chain if entry.context), default=None)
 
     def serves(self, model: str) -> bool:
         """Whether one of the patterns (shell globs, case-sensitive) matches."""

@@ -1,125 +1,99 @@
-"""What a provider's complaint means: every shape of error body, and the table that judges it.
+"""What a provider's complaint means: the table that judges it.
 
-The order is: the code in the body, its type or status name, text patterns, the HTTP status. A
-status alone decides nothing for 400, 403, 404 and 429, where providers disagree most.
+The order is: what the operator says, the code in the body, its type or status name, phrases, the
+HTTP status. A status alone decides nothing for 400, 403, 404 and 429, where providers disagree
+most.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
+from sidecar.core.complaint import MESSAGE_CHARS, Complaint, read_complaint, tidy
 from sidecar.core.outcome import Outcome
+from sidecar.core.phrases import AFTER_WORDS, BEFORE_WORDS, Phrases
+from sidecar.core.settings import ErrorMatch, ErrorRule
 
-MESSAGE_CHARS = 300  # enough to tell what is wrong; a provider's page of HTML is not
+__all__ = [
+    "MESSAGE_CHARS",
+    "Complaint",
+    "is_blameless",
+    "judge_by_rules",
+    "judge_error",
+    "read_complaint",
+    "tidy",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """What a provider said went wrong. `words`: codes, types, status names, best first."""
-
-    message: str = ""
-    words: tuple[str, ...] = ()
-    param: str | None = None
-
-    @property
-    def code(self) -> str | None:
-        """The most telling word."""
-        return self.words[0] if self.words else None
-
-
-BY_WORD: dict[str, Outcome] = {
-    **dict.fromkeys(
-        ("invalid_api_key", "authentication_error", "API_KEY_INVALID", "UNAUTHENTICATED", "2009"),
-        Outcome.AUTH,
+WORDS: dict[Outcome, tuple[str, ...]] = {
+    Outcome.AUTH: (
+        *("invalid_api_key", "authentication_error", "account_deactivated"),
+        *("API_KEY_INVALID", "UNAUTHENTICATED", "ACCESS_TOKEN_EXPIRED"),
+        *("2009", "2040", "10000"),  # Cloudflare: its own key, an unknown name of one, a bad token
     ),
-    **dict.fromkeys(("permission_error", "PERMISSION_DENIED"), Outcome.FORBIDDEN),
-    **dict.fromkeys(
-        (
-            *("insufficient_quota", "credit_balance_exhausted", "billing_error"),
-            *("organization_spend_limit_exceeded", "project_spend_limit_exceeded"),
-            *("organization_usage_limit_exceeded", "enforced_spend_limit_reached"),
-            *("contract_spend_limit_reached", "linked_organization_spend_limit_reached"),
-            *("billing_hard_limit_reached", "payment_required", "blocked_api_access"),
-        ),
-        Outcome.QUOTA_EXHAUSTED,
+    Outcome.FORBIDDEN: (
+        *("permission_error", "PERMISSION_DENIED", "PermissionDenied", "FAILED_PRECONDITION"),
+        *("organization_on_hold", "organization_type_not_supported", "data_residency_mismatch"),
+        *("unsupported_country_region_territory", "cmek_key_disabled", "cmek_key_network_blocked"),
     ),
-    **dict.fromkeys(
-        ("model_not_found", "model_not_supported", "DeploymentNotFound"), Outcome.MODEL_MISSING
+    Outcome.QUOTA_EXHAUSTED: (
+        *("insufficient_quota", "credit_balance_exhausted", "billing_error", "billing_not_active"),
+        *("billing_hard_limit_reached", "payment_required", "blocked_api_access"),
+        *("exceeded_current_quota_error", "BILLING_DISABLED"),
+        *("quota_per_day", "3036"),  # Google; Cloudflare's free allocation of a day
     ),
-    **dict.fromkeys(
-        ("context_length_exceeded", "exceed_context_size_error"), Outcome.CONTEXT_LENGTH
+    Outcome.MODEL_MISSING: (
+        *("model_not_found", "model_not_supported", "model_not_available", "model_decommissioned"),
+        *("DeploymentNotFound", "unknown_model", "invalid_model"),
+        *("3042", "5007"),  # Cloudflare
     ),
-    **dict.fromkeys(
-        ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation", "2016"),
-        Outcome.CONTENT_FILTER,
+    Outcome.CONTEXT_LENGTH: ("context_length_exceeded", "exceed_context_size_error"),
+    Outcome.TOO_LARGE: (
+        *("request_too_large", "request_body_too_large_after_decoding"),
+        "3006",  # Cloudflare
     ),
-    **dict.fromkeys(("unsupported_parameter", "unsupported_value"), Outcome.UNSUPPORTED_PARAM),
-    "request_too_large": Outcome.TOO_LARGE,
-    **dict.fromkeys(("tool_use_failed", "network_error"), Outcome.GENERATION_FAILED),
-    **dict.fromkeys(
-        ("overloaded_error", "overloaded", "server_is_overloaded", "UNAVAILABLE"),
-        Outcome.OVERLOADED,
+    Outcome.CONTENT_FILTER: (
+        *("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"),
+        *("invalid_prompt", "bio_policy", "misalignment_policy_violation"),
+        *("image_content_policy_violation", "PROHIBITED_CONTENT"),
+        *("2016", "2017"),  # Cloudflare's guardrails: the prompt, the answer
+        *("2029", "2030"),  # Cloudflare's data loss prevention, likewise
     ),
-    **dict.fromkeys(
-        ("timeout_error", "DEADLINE_EXCEEDED"),
-        Outcome.TIMEOUT_UPSTREAM,
+    Outcome.UNSUPPORTED_PARAM: (
+        *("unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"),
     ),
-    **dict.fromkeys(
-        ("rate_limit_exceeded", "rate_limit_error", "slow_down", "RESOURCE_EXHAUSTED"),
-        Outcome.RATE_LIMIT,
+    Outcome.NOT_SUPPORTED: ("request_body_encoding_unsupported", "OperationNotSupported"),
+    Outcome.GENERATION_FAILED: ("tool_use_failed", "json_validate_failed", "network_error"),
+    Outcome.OVERLOADED: (
+        *("overloaded_error", "overloaded", "server_is_overloaded", "UNAVAILABLE"),
+        *("engine_overloaded_error", "EngineOverloaded", "NoCapacity"),
+        *("service_tier_capacity_exceeded", "3505"),  # Mistral
+        "3040",  # Cloudflare
+    ),
+    Outcome.SERVER_ERROR: ("cmek_key_unreachable", "cmek_context_unavailable"),
+    Outcome.TIMEOUT_UPSTREAM: ("timeout_error", "DEADLINE_EXCEEDED", "vector_store_timeout"),
+    Outcome.RATE_LIMIT: (
+        *("rate_limit_exceeded", "rate_limit_error", "slow_down", "ramp_limit_exceeded"),
+        "RESOURCE_EXHAUSTED",
     ),
 }
+BY_WORD = {word: outcome for outcome, all_words in WORDS.items() for word in all_words}
+OF_BILLING = re.compile("spend_limit|usage_limit_exceeded")  # …_reached, …_exceeded, of whomever
+BLAMELESS = frozenset(("tool_use_failed", "json_validate_failed"))
+TEXT_DECIDES = frozenset((0, 400, 401, 403, 404, 413, 422, 424, 429, 500, 503))
 
-# Read only where neither code nor type decided. Lower case; the first that is found wins.
-BY_TEXT: tuple[tuple[re.Pattern[str], Outcome], ...] = tuple(
-    (re.compile(pattern), outcome)
-    for pattern, outcome in (
-        (
-            r"maximum context length is|prompt is too long: |exceeds the available context size"
-            r"|exceeds the maximum number of tokens allowed|longer than the model's context length"
-            r"|current length is \d+ while limit is|`inputs` tokens \+ `max_new_tokens` must be",
-            Outcome.CONTEXT_LENGTH,
-        ),
-        (
-            r"credit balance is too low|depleted your monthly included credits"
-            r"|exceeded your monthly included credits|insufficient balance",
-            Outcome.QUOTA_EXHAUSTED,
-        ),
-        (r"content filtering policy|content management policy", Outcome.CONTENT_FILTER),
-        (r"api key not valid|invalid api key|incorrect api key", Outcome.AUTH),
-        (r"unknown name \"|extra inputs are not permitted", Outcome.UNSUPPORTED_PARAM),
-        (r"country, region, or territory not supported", Outcome.FORBIDDEN),
-        (r"is currently loading|loading model", Outcome.WARMING),
-        (r"^model: |model .{1,200} (does not exist|not found)", Outcome.MODEL_MISSING),
-    )
-)
-TEXT_DECIDES = frozenset((400, 401, 402, 403, 404, 413, 422, 429, 500, 503))
-
-MODERATED = frozenset(("reasons", "flagged_input"))  # OpenRouter: the prompt was refused
-
+WHATEVER_IS_SAID = {402: Outcome.QUOTA_EXHAUSTED}
 BY_STATUS: dict[int, Outcome] = {
-    401: Outcome.AUTH,
-    402: Outcome.QUOTA_EXHAUSTED,
-    403: Outcome.FORBIDDEN,
-    404: Outcome.NOT_SUPPORTED,
-    405: Outcome.NOT_SUPPORTED,
-    408: Outcome.TIMEOUT_UPSTREAM,
-    409: Outcome.SERVER_ERROR,
+    **dict.fromkeys((401, 407), Outcome.AUTH),
+    **dict.fromkeys((403, 451), Outcome.FORBIDDEN),
+    **dict.fromkeys((404, 405, 410, 412, 415, 501), Outcome.NOT_SUPPORTED),
+    **dict.fromkeys((408, 504, 524), Outcome.TIMEOUT_UPSTREAM),
+    **dict.fromkeys((409, 424, 499), Outcome.SERVER_ERROR),
     413: Outcome.TOO_LARGE,
-    415: Outcome.NOT_SUPPORTED,
     422: Outcome.UNSUPPORTED_PARAM,
-    424: Outcome.SERVER_ERROR,
     425: Outcome.WARMING,
     429: Outcome.RATE_LIMIT,
-    498: Outcome.OVERLOADED,
-    499: Outcome.SERVER_ERROR,
-    501: Outcome.NOT_SUPPORTED,
-    503: Outcome.OVERLOADED,
-    504: Outcome.TIMEOUT_UPSTREAM,
-    524: Outcome.TIMEOUT_UPSTREAM,
-    529: Outcome.OVERLOADED,
+    **dict.fromkeys((498, 503, 529), Outcome.OVERLOADED),
 }
 BY_CLASS: dict[int, Outcome] = {
     3: Outcome.PROTOCOL,  # never followed: it would carry the key to another host
@@ -127,109 +101,92 @@ BY_CLASS: dict[int, Outcome] = {
     5: Outcome.SERVER_ERROR,
 }
 
+# The status that a word stands for, where the answer's own is a 200.
+STATUS_BY_WORD = {
+    **dict.fromkeys(("invalid_request_error", "INVALID_ARGUMENT", "BadRequestError"), 400),
+    **dict.fromkeys(("not_found_error", "NOT_FOUND", "NotFoundError"), 404),
+    "validation": 422,
+    "CANCELLED": 499,
+    **dict.fromkeys(("service_unavailable_error", "unavailable_error"), 503),
+}
 
-def judge_error(status: int, complaint: Complaint, otherwise: Outcome) -> Outcome:
-    """What an error answer means. `otherwise` is for a 2xx whose complaint says nothing known."""
-    known = (BY_WORD[word] for word in complaint.words if word in BY_WORD)
-    status = status if status >= 300 else status_within(complaint)
+
+def judge_error(
+    status: int, complaint: Complaint, otherwise: Outcome, rules: Sequence[ErrorRule] = ()
+) -> Outcome:
+    """What an error answer means. `otherwise` is for a 2xx whose complaint says nothing known.
+
+    `rules` are the operator's: the first that matches decides.
+    """
+    return judge_by_rules(status, complaint, rules) or judge_by_table(
+        status_meant(status, complaint), complaint, otherwise
+    )
+
+
+def judge_by_rules(status: int, complaint: Complaint, rules: Iterable[ErrorRule]) -> Outcome | None:
+    """What the operator says that it means, if anything."""
+    return next((rule.outcome for rule in rules if is_match(rule.match, status, complaint)), None)
+
+
+def is_match(match: ErrorMatch, status: int, complaint: Complaint) -> bool:
+    """Whether everything holds that `match` says."""
+    words = {match.code, match.type} - {None}
     return (
-        next(known, None)
-        or judge_text(status, complaint.message.lower())
+        match.status in (None, status, status_meant(status, complaint))
+        and words.issubset(complaint.words)
+        and (match.text or "").lower() in said(complaint).lower()
+    )
+
+
+def judge_by_table(status: int, complaint: Complaint, otherwise: Outcome) -> Outcome:
+    """What is known of such errors. `status` is 0 where there is none."""
+    return (
+        WHATEVER_IS_SAID.get(status)
+        or judge_text(status, complaint, BEFORE_WORDS)
+        or judge_words(complaint.words)
+        or judge_text(status, complaint, AFTER_WORDS)
         or BY_STATUS.get(status)
         or BY_CLASS.get(status // 100, otherwise)
     )
 
 
-def judge_text(status: int, text: str) -> Outcome | None:
-    """What the words of an error mean, where its status leaves that open."""
-    if status and status not in TEXT_DECIDES:
+def judge_words(words: Iterable[str]) -> Outcome | None:
+    """What the codes and types of an error mean; the first that is known decides."""
+    return next(filter(None, map(judge_word, words)), None)
+
+
+def judge_word(word: str) -> Outcome | None:
+    """What one code or type means."""
+    return Outcome.QUOTA_EXHAUSTED if OF_BILLING.search(word) else BY_WORD.get(word)
+
+
+def judge_text(status: int, complaint: Complaint, known: Phrases) -> Outcome | None:
+    """What the phrases of an error mean, where its status leaves that open."""
+    if status not in TEXT_DECIDES:
         return None
-    found = (outcome for pattern, outcome in BY_TEXT if pattern.search(text))
-    return next(found, None)
+    text = said(complaint)
+    return next((outcome for pattern, outcome in known if pattern.search(text)), None)
 
 
-def status_within(complaint: Complaint) -> int:
-    """The HTTP status that a code in the body stands for (OpenRouter, vLLM), or 0."""
-    codes = (int(word) for word in complaint.words if re.fullmatch("[345][0-9]{2}", word))
-    return next(codes, 0)
+def said(complaint: Complaint) -> str:
+    """All that was said, as far as it was read."""
+    return complaint.text or complaint.message
 
 
-def read_complaint(body: object, text: str = "") -> Complaint:
-    """Read an error body of any shape that providers send.
-
-    `body` is the parsed JSON, or `None` where it was none; then `text` is what came instead.
-    """
-    error = unwrap(body)
-    if not isinstance(error, Mapping):
-        return Complaint(message=tidy(error if isinstance(error, str) else text))
-    message = next((value for value in messages(error) if value), "")
-    param = error.get("param")
-    return Complaint(
-        message=tidy(message),
-        words=tuple(dict.fromkeys(words(error))),
-        param=param if isinstance(param, str) else None,
-    )
+def status_meant(status: int, complaint: Complaint) -> int:
+    """The HTTP status, or in a 2xx that which its words stand for (OpenRouter), or 0."""
+    if status >= 300:
+        return status
+    return next(filter(None, map(status_of_word, complaint.words)), 0)
 
 
-def unwrap(body: object) -> object:
-    """Find the error inside lists of one and envelopes (`error`, `errors`, `detail`)."""
-    for _ in range(4):  # the deepest shape known: a list of one, its error a list of one
-        if isinstance(body, list) and body:
-            body = body[0]
-        elif isinstance(body, Mapping) and (inner := envelope(body)) is not None:
-            body = inner
-        else:
-            break
-    return body
+def status_of_word(word: str) -> int:
+    """The HTTP status that a code or type of the body stands for, or 0."""
+    if re.fullmatch("[345][0-9]{2}", word):
+        return int(word)
+    return STATUS_BY_WORD.get(word) or (400 if "image" in word else 0)
 
 
-def envelope(body: Mapping[str, object]) -> object:
-    """What `body` wraps, if it is only a wrapper."""
-    error = body.get("error")
-    if isinstance(error, str) and "error_type" in body:
-        return {"message": error, "type": body["error_type"]}
-    for key in ("error", "errors", "detail"):
-        if inner := body.get(key):
-            return inner
-    return None
-
-
-def messages(error: Mapping[str, object]) -> Iterator[str]:
-    """The texts under which an error explains itself, best first."""
-    for key in ("message", "msg", "error_description", "title"):
-        value = error.get(key)
-        if isinstance(value, str):
-            yield value
-
-
-def words(error: Mapping[str, object]) -> Iterator[str]:
-    """The codes and types of an error, best first: details before the code before the type."""
-    metadata = error.get("metadata")
-    if isinstance(metadata, Mapping) and not MODERATED.isdisjoint(metadata):
-        yield "content_filter"
-    details = error.get("details")
-    for detail in details if isinstance(details, list) else [details]:
-        if isinstance(detail, Mapping):
-            yield from texts(detail, "reason", "error_code")
-    inner = error.get("innererror")
-    if isinstance(inner, Mapping):
-        yield from texts(inner, "code")
-    yield from texts(error, "code", "type", "status")
-
-
-def texts(mapping: Mapping[str, object], *keys: str) -> Iterator[str]:
-    for key in keys:
-        value = mapping.get(key)
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
-            yield str(value)
-
-
-def tidy(text: str) -> str:
-    """One line of at most `MESSAGE_CHARS` characters without markup."""
-    plain = re.sub(
-        r"<(script|style)\b.*?(</\1>|$)|<[^<>]*>",  # each alternative reads on at most once
-        " ",
-        text[:20_000],
-        flags=re.DOTALL | re.IGNORECASE,
-    )
-    return " ".join(plain.split())[:MESSAGE_CHARS]
+def is_blameless(complaint: Complaint) -> bool:
+    """Whether a failure says nothing of the provider's health: the model failed, at this prompt."""
+    return not BLAMELESS.isdisjoint(complaint.words)

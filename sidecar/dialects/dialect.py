@@ -42,7 +42,8 @@ class Target:
 
     `model` is the name that it is asked for; `version` that of its API, where it has one.
     `without` are the fields that it is known to refuse, `max_tokens` the longest answer that it is
-    known to grant. `seed` is unique to the call; `created` is Unix time in whole seconds.
+    known to grant; `lacks_responses`: its own Responses API proved to be missing. `seed` is unique
+    to the call; `created` is Unix time in whole seconds.
     """
 
     provider: str
@@ -54,6 +55,7 @@ class Target:
     version: str = ""
     without: frozenset[str] = frozenset()
     max_tokens: int | None = None
+    lacks_responses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

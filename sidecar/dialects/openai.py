@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
@@ -11,10 +11,11 @@ import orjson
 from sidecar.core.answer import Piece
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
+from sidecar.core.sse import Event, encode
 from sidecar.core.taxonomy import judge_error, read_complaint
-from sidecar.dialects.tidy import Tidier
+from sidecar.dialects.dialect import Json, Reading
+from sidecar.dialects.tidy import Tidier, normal_usage
 
-DONE = b"data: [DONE]\n\n"
 FIRST = frozenset((0,))
 CONTENT = Piece(starts=FIRST)  # nearly every event of a stream, so these are made once
 REASONING = Piece(reasoning=True)
@@ -29,31 +30,50 @@ FAILED_FINISHES = ("error", "network_error", "malformed_function_call")
 MAX_TOKENS = 10**9  # of one answer; who counts more does not count tokens
 
 
-class StreamReader:
-    """Reads one stream of chat or completion chunks. `seed` is unique to it."""
+class ChatReader:
+    """Reads one stream of chat or completion chunks.
 
-    __slots__ = ("_tidier",)
+    `seed` is unique to it. `note` is shown every chunk, tidied, that is to be remembered.
+    """
 
-    def __init__(self, seed: str) -> None:
+    __slots__ = ("_last", "_note", "_tidier")
+
+    def __init__(self, seed: str, note: Callable[[Json], None] | None = None) -> None:
         self._tidier = Tidier(seed)
+        self._note = note
+        self._last: tuple[Json, ...] = ()
 
-    def read(self, data: bytes, name: bytes = b"") -> tuple[Piece, bytes]:
-        """What an event means, and what to pass on of it: `data` itself if it is clean."""
-        if name == b"error":
-            return read_error_event(data), data
+    def read(self, event: Event) -> Reading:
+        """What an event means and says; `raw` if it may go on as it came."""
+        data = event.data
+        if event.name == b"error":
+            return Reading(read_error_event(data))
         if data.startswith(b"[DONE]"):
-            return THE_END, data
+            return Reading(THE_END)
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return GARBLED, data
+            return Reading(GARBLED)
         piece = read_chunk(chunk)
-        if not isinstance(chunk, dict) or piece is NOISE or not self._tidier.tidy(chunk):
-            return piece, data
-        try:
-            return piece, orjson.dumps(chunk)
-        except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
-            return GARBLED, data
+        if not isinstance(chunk, dict) or piece is NOISE or piece.failure:
+            return Reading(piece)
+        return self._tidied(piece, chunk, event)
+
+    def end(self) -> Sequence[Json]:
+        """The usage, in a chunk of its own."""
+        return self._last
+
+    def _tidied(self, piece: Piece, chunk: Json, event: Event) -> Reading:
+        changed = self._tidier.tidy(chunk)
+        if self._note:
+            self._note(chunk)
+        if usage := chunk.get("usage"):
+            changed = True
+            del chunk["usage"]
+            self._last = ({**chunk, "choices": [], "usage": normal_usage(usage)},)
+            if not chunk["choices"]:
+                return Reading(piece)
+        return Reading(piece, (chunk,), b"" if changed else event.raw or encode(event.data))
 
 
 def read_error_event(data: bytes) -> Piece:

@@ -10,7 +10,14 @@ import orjson
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Endpoint, Outcome
 from sidecar.core.taxonomy import judge_error, read_complaint
-from sidecar.dialects.openai import FAILED_FINISHES, choice_index, finish_of, is_error
+from sidecar.dialects.dialect import Json
+from sidecar.dialects.openai import (
+    CONTENT_FIELDS,
+    FAILED_FINISHES,
+    choice_index,
+    finish_of,
+    is_error,
+)
 
 LISTS_BY_ENDPOINT = {
     Endpoint.CHAT: "choices",
@@ -23,7 +30,7 @@ STREAMED_OBJECTS = {
 }
 
 
-def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mapping[str, Any]:
+def read_answer(body: bytes, endpoint: Endpoint) -> Json:
     """Parse a whole 200 answer. Raises `AnswerFailed` for what only looks like one."""
     try:
         answer = orjson.loads(body)
@@ -36,7 +43,6 @@ def read_answer(body: bytes, endpoint: Endpoint, *, filter_fails: bool) -> Mappi
         raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
     if wanted == "choices":
         check_choices(answer["choices"], endpoint)
-        check_finishes(answer["choices"], filter_fails=filter_fails)
     return answer
 
 
@@ -49,9 +55,36 @@ def refused(answer: object) -> AnswerFailed:
 
 
 def check_choices(choices: list[Any], endpoint: Endpoint) -> None:
-    """Raise `AnswerFailed` where there is no answer among them."""
+    """Raise `AnswerFailed` where there is no answer among them, or one says that it failed."""
     if not any(is_answered(choice, endpoint) for choice in choices):
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's choices say nothing")
+    for finish in finishes(choices):
+        if finish in FAILED_FINISHES:
+            raise AnswerFailed(Outcome.GENERATION_FAILED, f"the provider finished with {finish}")
+
+
+def finishes(choices: list[Any]) -> list[str]:
+    return [finish_of(choice) for choice in choices if isinstance(choice, dict)]
+
+
+def is_filtered(answer: Mapping[str, Any]) -> bool:
+    """Whether content policy refused a part of it."""
+    return "content_filter" in finishes(answer["choices"])
+
+
+def is_empty(answer: Mapping[str, Any]) -> bool:
+    """Whether a chat answer is complete, cost no token, and says nothing."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict) or usage.get("completion_tokens") != 0:
+        return False
+    return not any(says_something(choice) for choice in answer["choices"])
+
+
+def says_something(choice: object) -> bool:
+    if not isinstance(choice, dict) or finish_of(choice) != "stop":
+        return True
+    message = choice.get("message")
+    return isinstance(message, dict) and any(message.get(name) for name in CONTENT_FIELDS)
 
 
 def is_answered(choice: object, endpoint: Endpoint) -> bool:
@@ -65,39 +98,18 @@ def is_answered(choice: object, endpoint: Endpoint) -> bool:
     return isinstance(choice.get("message"), dict)
 
 
-def check_finishes(choices: list[Any], *, filter_fails: bool) -> None:
-    """Raise `AnswerFailed` where a choice says that it failed."""
-    finishes = [finish_of(choice) for choice in choices if isinstance(choice, dict)]
-    for finish in finishes:
-        if finish in FAILED_FINISHES:
-            raise AnswerFailed(Outcome.GENERATION_FAILED, f"the provider finished with {finish}")
-    if filter_fails and "content_filter" in finishes:
-        raise AnswerFailed(
-            Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
-        )
+def as_stream(answer: Mapping[str, Any], endpoint: Endpoint) -> list[Json]:
+    """A whole answer as stream chunks, for who asked for a stream and got none; usage comes last.
 
-
-def as_stream(answer: Mapping[str, Any], endpoint: Endpoint, *, with_usage: bool) -> list[bytes]:
-    """A whole answer as the data of stream events, for who asked for a stream and got none.
-
-    `with_usage` adds the last chunk that `stream_options.include_usage` asks for. Raises
-    `AnswerFailed` for what a stream could not say, or would call truncated.
+    Raises `AnswerFailed` for what a stream would call truncated.
     """
     shared = {key: value for key, value in answer.items() if key not in {"choices", "usage"}}
     shared["object"] = STREAMED_OBJECTS[endpoint]
     parts = [part for choice in answer["choices"] for part in as_parts(choice, endpoint)]
     chunks = [{**shared, "choices": [part]} for part in parts]
-    if with_usage and isinstance(answer.get("usage"), dict):
+    if isinstance(answer.get("usage"), dict):
         chunks.append({**shared, "choices": [], "usage": answer["usage"]})
-    return written(chunks)
-
-
-def written(chunks: list[dict[str, Any]]) -> list[bytes]:
-    """The chunks as JSON. Raises `AnswerFailed`."""
-    try:
-        return [orjson.dumps(chunk) for chunk in chunks]
-    except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
-        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is nested too deep") from None
+    return chunks
 
 
 def as_parts(choice: object, endpoint: Endpoint) -> list[Mapping[str, Any]]:

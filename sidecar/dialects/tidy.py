@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-Json = dict[str, Any]
+from sidecar.dialects.dialect import Json, dumps
 
 
 @dataclass(slots=True)
@@ -47,11 +47,12 @@ class Calls:
 class Tidier:
     """Tidies one stream. `seed` makes the ids unique that a provider left out."""
 
-    __slots__ = ("_calls", "_roles", "_seed")
+    __slots__ = ("_calls", "_finished", "_roles", "_seed")
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
         self._roles: set[int] = set()
+        self._finished: set[int] = set()
         self._calls: dict[int, Calls] = {}
 
     def tidy(self, chunk: Json) -> bool:
@@ -62,59 +63,78 @@ class Tidier:
             return True
         changed = False
         for choice in choices:
-            if isinstance(choice, dict):
-                changed |= self._tidy_choice(choice)
+            changed |= not isinstance(choice, dict) or self._tidy_choice(choice)
+        if changed:
+            choices[:] = [choice for choice in choices if isinstance(choice, dict)]
         return changed
 
     def _tidy_choice(self, choice: Json) -> bool:
-        delta, index = choice.get("delta"), choice.get("index")
-        index = index if isinstance(index, int) else 0
-        changed = False
+        changed = tidy_shape(choice)
+        delta, index = choice.get("delta"), choice["index"]
         if isinstance(delta, dict):
-            changed = self._tidy_role(delta, index) | self._tidy_lists(delta, index)
-        if choice.get("finish_reason") == "stop" and index in self._calls:
-            choice["finish_reason"] = "tool_calls"
-            return True
-        return changed
+            if "role" in delta or index not in self._roles:
+                changed |= self._tidy_role(delta, index)
+            if list in map(type, delta.values()):
+                changed |= self._tidy_lists(delta, index)
+        return (bool(choice.get("finish_reason")) and self._tidy_finish(choice, index)) or changed
 
     def _tidy_role(self, delta: Json, index: int) -> bool:
-        if "role" not in delta:
-            return False
-        if index not in self._roles:
-            self._roles.add(index)
-            return False
-        del delta["role"]
-        return True
+        if index in self._roles:
+            del delta["role"]
+            return True
+        self._roles.add(index)
+        return tidy_role(delta)
+
+    def _tidy_finish(self, choice: Json, index: int) -> bool:
+        """An answer finishes once, and with its tool calls if it has any."""
+        if index in self._finished:
+            choice["finish_reason"] = None
+            return True
+        self._finished.add(index)
+        return bool(index in self._calls and tidy_finish(choice))
 
     def _tidy_lists(self, delta: Json, index: int) -> bool:
-        changed = False
+        changed = in_parts = False
         for name, value in delta.items():
             if isinstance(value, list):
                 if name == "content":
-                    delta[name], changed = joined(value), True
+                    in_parts = True
                 elif name == "tool_calls":
                     changed |= self._tidy_calls(value, index)
                 else:
                     changed |= number(value)
-        return changed
+        return tidy_content(delta) if in_parts else changed
 
     def _tidy_calls(self, calls: list[Any], index: int) -> bool:
-        known = self._calls.setdefault(index, Calls())
         changed = False
         for call in calls:
-            if isinstance(call, dict):
-                place, begins = known.place(call)
-                changed |= self._begin(call, place) if begins else repeat_nothing(call)
-                changed |= call.get("index") != place
-                call["index"] = place
+            if not isinstance(call, dict):
+                changed = True
+                continue
+            place, begins = self._calls.setdefault(index, Calls()).place(call)
+            changed |= self._begin(call, place) if begins else repeat_nothing(call)
+            changed |= tidy_arguments(call) | (call.get("index") != place)
+            call["index"] = place
+        if changed:
+            calls[:] = [call for call in calls if isinstance(call, dict)]
         return changed
 
     def _begin(self, call: Json, place: int) -> bool:
-        if call.get("id"):
-            return False
-        call["id"] = f"call_{self._seed}_{place}"
-        call.setdefault("type", "function")
-        return True
+        changed = tidy_type(call)
+        if not (isinstance(call.get("id"), str) and call["id"]):
+            call["id"], changed = made_id(self._seed, place), True
+        return changed
+
+
+def tidy_shape(choice: Json) -> bool:
+    """A choice has an index, and a delta unless it is a completion's."""
+    changed = type(choice.get("index")) is not int
+    if changed:
+        choice["index"] = 0
+    if isinstance(choice.get("delta"), dict) or "text" in choice:
+        return changed
+    choice["delta"] = {}
+    return True
 
 
 def repeat_nothing(call: Json) -> bool:
@@ -126,10 +146,70 @@ def repeat_nothing(call: Json) -> bool:
     return any(one is not None for one in gone)
 
 
+def made_id(seed: str, place: int) -> str:
+    """An id for the tool call at `place` of an answer, for which the provider made none."""
+    return f"call_{seed}_{place}"
+
+
+def tidy_role(said: Json) -> bool:
+    """Who answers is the assistant; it has to be said."""
+    if said.get("role"):
+        return False
+    said["role"] = "assistant"
+    return True
+
+
+def tidy_type(call: Json) -> bool:
+    """A tool call has a type."""
+    if call.get("type"):
+        return False
+    call["type"] = "custom" if "custom" in call else "function"
+    return True
+
+
+def tidy_arguments(call: Json) -> bool:
+    """The arguments of a call are JSON as text."""
+    function = call.get("function")
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    if arguments is None or isinstance(arguments, str):
+        return False
+    try:
+        call["function"]["arguments"] = dumps(arguments).decode()
+    except RecursionError:  # then the whole cannot be written either; whoever tries will find out
+        return False
+    return True
+
+
+def tidy_finish(choice: Json) -> bool:
+    """An answer that called tools says so at its end."""
+    if choice["finish_reason"] != "stop":
+        return False
+    choice["finish_reason"] = "tool_calls"
+    return True
+
+
+def tidy_content(said: Json) -> bool:
+    """Content in parts becomes text; what was only thought becomes reasoning."""
+    parts = said["content"]
+    said["content"] = joined(parts)
+    if thought := joined_thoughts(parts):
+        before = said.get("reasoning_content")
+        said["reasoning_content"] = (before if isinstance(before, str) else "") + thought
+    return True
+
+
 def joined(parts: list[Any]) -> str:
     """The text of content that came as a list of parts."""
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    texts = (part.get("text") if isinstance(part, dict) else part for part in parts)
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def joined_thoughts(parts: list[Any]) -> str:
+    """The thinking in content that came as a list of parts, each a text or a list again."""
+    thoughts = (part.get("thinking") for part in parts if isinstance(part, dict))
+    return "".join(
+        joined(thought if isinstance(thought, list) else [thought]) for thought in thoughts
+    )
 
 
 def number(entries: list[Any]) -> bool:
@@ -142,3 +222,19 @@ def number(entries: list[Any]) -> bool:
     for place, entry in missing:
         entry["index"] = place
     return bool(missing)
+
+
+def normal_usage(usage: Any) -> Any:
+    """Token counts that add up; the very same where they do, or where there are none.
+
+    Gemini counts its thinking in the total alone, and may leave the output out.
+    """
+    prompt = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    if type(prompt) is not int:
+        return usage
+    counts = usage.get("completion_tokens"), usage.get("total_tokens")
+    output, total = (count if type(count) is int else 0 for count in counts)
+    output = max(output, total - prompt)
+    if counts == (output, prompt + output):
+        return usage
+    return {**usage, "completion_tokens": output, "total_tokens": prompt + output}

@@ -1,11 +1,10 @@
-"""What a healthy provider answers: OpenAI's wire format, the same words every time."""
+"""What a healthy provider answers in OpenAI's format: the same words every time."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -22,6 +21,9 @@ VECTOR = (0.5, -0.25, 0.125, 0.0)  # exact as float32, so that both encodings sa
 FILE = bytes(range(256))
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
+MESSAGES = "/messages"
+RESPONSES = "/responses"
+STREAMING = (COMPLETIONS, MESSAGES, RESPONSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +69,13 @@ class Scene:
     @property
     def streams(self) -> bool:
         """Whether the call wants a stream and can have one."""
-        return self.asked.get("stream") is True and self.path.endswith(COMPLETIONS)
+        return self.asked.get("stream") is True and self.path.endswith(STREAMING)
 
     @property
     def tool(self) -> str | None:
         """The name of the function to call, if one is to be called."""
         tools = self.asked.get("tools") if self.answer.calls_tool else None
-        return str(tools[0]["function"]["name"]) if tools else None
+        return str(tools[0].get("function", tools[0])["name"]) if tools else None
 
     @property
     def pieces(self) -> list[str]:
@@ -93,14 +95,6 @@ class Scene:
         said = len(self.pieces)
         counted = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": said}
         return counted | {"total_tokens": PROMPT_TOKENS + said}
-
-
-def body_of(scene: Scene) -> tuple[bytes, str]:
-    """The body of an answer that is not streamed, and its content type."""
-    if scene.call.method == "GET" and scene.path.endswith("/content"):
-        return FILE, "application/octet-stream"
-    tell = next((tell for path, tell in ENDPOINTS.items() if scene.path.endswith(path)), echo)
-    return orjson.dumps(tell(scene)), "application/json"
 
 
 def chat_completion(scene: Scene) -> Json:
@@ -148,14 +142,6 @@ def echo(scene: Scene) -> Json:
         "sha256": hashlib.sha256(call.body).hexdigest(),
         "size": len(call.body),
     }
-
-
-ENDPOINTS: dict[str, Callable[[Scene], Json]] = {
-    CHAT: chat_completion,
-    COMPLETIONS: completion,
-    "/embeddings": embeddings,
-    "/models": models,
-}
 
 
 def arguments(scene: Scene) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from sidecar.faults.answer import Json, Scene, body_of
+from sidecar.faults.answer import Json, Scene
 from sidecar.faults.fault import Effect, Fault, Script, headers, play_well
+from sidecar.faults.healthy import body_of
 from sidecar.faults.refusals import FAILED, JSON, LOADING, OVER, PAGE, openai, table
 from sidecar.faults.steps import Close, Send, Step
 from sidecar.faults.wire import whole

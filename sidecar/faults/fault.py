@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sidecar.faults.answer import Scene, body_of
-from sidecar.faults.speech import Event, Speech, encode, speech_of
+from sidecar.faults.answer import Scene
+from sidecar.faults.healthy import body_of, speech_of
+from sidecar.faults.speech import Event, Speech, encode
 from sidecar.faults.steps import Send, Step, Wait
 from sidecar.faults.wire import LAST_CHUNK, chunk, head, whole
 

@@ -33,7 +33,7 @@ from sidecar.faults.fault import (
     table,
     telling,
 )
-from sidecar.faults.speech import speech_of
+from sidecar.faults.healthy import speech_of
 from sidecar.faults.steps import Step, Wait
 from sidecar.faults.streams import COMMENT, EMPTY, FILTERS, NOT_JSON
 

@@ -30,7 +30,7 @@ class Speech:
         return list(chain(self.opening, self.words, self.finish, self.usage, self.done))
 
 
-def speech_of(scene: Scene) -> Speech:
+def chat_speech(scene: Scene) -> Speech:
     """The stream that a healthy provider sends."""
     chat = scene.path.endswith(CHAT)
     deltas = tool_deltas(scene) if chat and scene.tool else text_deltas(scene)
@@ -75,6 +75,11 @@ def tool_deltas(scene: Scene) -> list[Json]:
 def encode(event: Event) -> bytes:
     """An event as it goes on the wire."""
     return event if isinstance(event, bytes) else data(event)
+
+
+def named(name: str, value: Json) -> bytes:
+    """JSON as a server-sent event with a name."""
+    return b"event: %b\n%b" % (name.encode(), data(value))
 
 
 def data(value: Json | list[Json]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecar.core import cooldown
 from sidecar.core.breaker import Cool
+from sidecar.core.events import Parked, Report
 from sidecar.core.outcome import COOLING, PARKING, Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit
 from sidecar.core.settings import Entry
@@ -14,13 +15,16 @@ from sidecar.fleet.cell import Aside, Cell
 class Asides:
     """Sets providers and models of a board aside, and takes them back."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, report: Report) -> None:
         self._board = board
+        self._report = report
 
     def heed(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
         """Pass over what asked for it; after a success, forget that waits were too short."""
         if ending.outcome is Outcome.OK:
             self._clear(cell, permit.entry.model_label)
+        elif ending.one_key:
+            return  # the pool of keys passes that one over
         elif ending.outcome in COOLING:
             self._cool(cell, permit, ending, now_s)
         elif ending.outcome in PARKING:
@@ -50,9 +54,16 @@ class Asides:
         if scope and entry.model is None:
             return  # the caller chose the name: nobody else should suffer for it
         aside = Aside(self._in_ms(cooldown.parking_s(ending.wait_s)), ending.outcome)
+        self._tell(cell, scope, ending.outcome)
         for other in self._board.cells.values():
             if other is cell or (not scope and other.provider == cell.provider):
                 other.set_aside(SkipReason.PARKED, scope, aside)
+
+    def _tell(self, cell: Cell, scope: str, outcome: Outcome) -> None:
+        """Say that something is parked, unless it is already."""
+        known = cell.asides.get((SkipReason.PARKED, scope))
+        if known is None or known.until_ms <= self._in_ms(0):
+            self._report(Parked(provider=cell.provider, model=scope, outcome=outcome))
 
     def _in_ms(self, seconds: float) -> int:
         return self._board.lane.now_ms() + round(seconds * 1000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.core.events import ProbeVerdict
-from sidecar.core.outcome import ATTESTED, Verdict, verdict_of
+from sidecar.core.outcome import ATTESTED, Verdict
 from sidecar.core.permit import Ending, Permit
 from sidecar.fleet.cell import Cell
 from sidecar.fleet.lane import Lane
@@ -41,7 +41,7 @@ class Evidence:
             return ProbeVerdict.LOST
         if permit.epoch != cell.epoch:
             return ProbeVerdict.VOID
-        verdict = verdict_of(ending.outcome)
+        verdict = ending.verdict
         doubtful = not (ending.outcome in ATTESTED or self.has_way_out(cell, now_s))
         if verdict is Verdict.FAILURE and doubtful:
             return ProbeVerdict.INCONCLUSIVE

@@ -90,6 +90,6 @@ def _asides(cell: Cell, reason: SkipReason, now_ms: int) -> tuple[AsideStatus, .
             reason=aside.outcome.value if aside.outcome else "",
             seconds=(aside.until_ms - now_ms) / 1000,
         )
-        for (skipped_for, scope), aside in cell.asides.items()
+        for (skipped_for, scope), aside in tuple(cell.asides.items())  # may be another thread's
         if skipped_for is reason and aside.until_ms > now_ms
     )

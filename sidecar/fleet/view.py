@@ -8,7 +8,7 @@ from sidecar.clock import Clock
 from sidecar.core import cooldown
 from sidecar.core.breaker import QUORUM, Hold, Op, Release, Reset, Trip
 from sidecar.core.events import ProbeEnded, ProbeVerdict, Report, State
-from sidecar.core.outcome import ATTESTED, SkipReason, Verdict, verdict_of
+from sidecar.core.outcome import ATTESTED, SkipReason, Verdict
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import Entry
 from sidecar.core.tally import accuse, count
@@ -34,7 +34,7 @@ class FleetBreakers:
         self._board = Board(entries, store, clock, report, pod)
         self._cells = self._board.cells
         self._lane = self._board.lane
-        self._asides = Asides(self._board)
+        self._asides = Asides(self._board, report)
         self._evidence = Evidence(self._lane)
         self._probes: dict[str, Permit] = {}  # under way, by token
 
@@ -179,7 +179,7 @@ class FleetBreakers:
             self._board.settle(cell, permit, verdict)
 
     def _count(self, cell: Cell, ending: Ending, now_s: float) -> None:
-        verdict, attested = verdict_of(ending.outcome), ending.outcome in ATTESTED
+        verdict, attested = ending.verdict, ending.outcome in ATTESTED
         cell.tally = count(cell.tally, cell.policy, verdict, now_s, attested=attested)
         accusation = verdict is Verdict.FAILURE and accuse(cell.tally, cell.policy, now_s)
         if not accusation:

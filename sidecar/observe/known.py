@@ -62,6 +62,23 @@ MOVES = (
 )
 
 
+# The request fields of chat completions, completions, embeddings, Responses and Messages.
+PARAMS = (
+    *("audio", "background", "best_of", "cache_control", "container", "context_management"),
+    *("conversation", "dimensions", "echo", "encoding_format", "frequency_penalty"),
+    *("function_call", "functions", "include", "input", "instructions", "logit_bias"),
+    *("logprobs", "max_completion_tokens", "max_output_tokens", "max_tokens", "max_tool_calls"),
+    *("mcp_servers", "messages", "metadata", "modalities", "model", "moderation", "n"),
+    *("output_config", "parallel_tool_calls", "prediction", "presence_penalty"),
+    *("previous_response_id", "prompt", "prompt_cache_key", "prompt_cache_options"),
+    *("prompt_cache_retention", "reasoning", "reasoning_effort", "response_format"),
+    *("safety_identifier", "seed", "service_tier", "speed", "stop", "stop_sequences", "store"),
+    *("stream", "stream_options", "suffix", "system", "temperature", "text", "thinking"),
+    *("tool_choice", "tools", "top_k", "top_logprobs", "top_p", "truncation", "user"),
+    *("verbosity", "web_search_options"),
+)
+
+
 def entries(settings: Settings) -> Iterator[Entry]:
     """Every place in every chain."""
     return (entry for route in settings.routes for entry in route.chain)
@@ -81,6 +98,12 @@ def models(settings: Settings) -> list[Labels]:
     """(provider, model)"""
     pairs = ((entry.provider.name, entry.model_label) for entry in entries(settings))
     return list(dict.fromkeys(pairs))
+
+
+def pools(settings: Settings) -> list[Labels]:
+    """(provider), where that has several keys"""
+    several = {provider.name for provider in settings.providers if len(provider.keys) > 1}
+    return [labels for labels in providers(settings) if several.issuperset(labels)]
 
 
 def breakers(settings: Settings) -> list[Labels]:

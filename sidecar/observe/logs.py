@@ -20,6 +20,7 @@ from sidecar.core.events import (
     Cause,
     Event,
     FailedOver,
+    Parked,
     RequestEnded,
 )
 from sidecar.core.outcome import Outcome, RequestOutcome
@@ -88,6 +89,7 @@ class LogReporter:
         self._tellers: dict[type[Event], Callable[[Any], None]] = {
             AttemptStarted: self._attempt_started,
             AttemptEnded: self._attempt_ended,
+            Parked: self._parked,
             FailedOver: self._failed_over,
             RequestEnded: self._request_ended,
             BreakerMoved: self._breaker_moved,
@@ -117,6 +119,15 @@ class LogReporter:
                 "ttft_s": seconds(event.ttft_s),
             }
             self._say(logging.DEBUG, "Provider succeeded", fields)
+
+    def _parked(self, event: Parked) -> None:
+        if self._log.isEnabledFor(logging.WARNING):
+            fields = {
+                "provider": event.provider,
+                "model": event.model or None,
+                "outcome": event.outcome,
+            }
+            self._say(logging.WARNING, "Provider parked", fields)
 
     def _failed_over(self, event: FailedOver) -> None:
         if self._log.isEnabledFor(logging.WARNING):

@@ -1,12 +1,12 @@
-"""What the status page needs to be told of each breaker, whoever owns it.
+"""What the observers need to be told of breakers and keys, whoever owns them.
 
 Moments are Unix seconds; `None` is never, or until further notice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 
 class HoldView(Protocol):
@@ -62,3 +62,20 @@ class Standing(Protocol):
     def parked(self) -> Sequence[Aside]: ...
     @property
     def cooldown_s(self) -> Sequence[Aside]: ...
+
+
+class Keys(NamedTuple):
+    """The keys of one provider: how many there are, and how many of them are passed over."""
+
+    total: int
+    parked: int
+
+
+def no_breakers() -> Sequence[Standing]:
+    """Tell of nobody."""
+    return ()
+
+
+def no_keys() -> Mapping[str, Keys]:
+    """Tell of no pool of keys."""
+    return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from math import ceil
@@ -13,7 +13,7 @@ from sidecar.clock import Clock
 from sidecar.core.events import AttemptEnded, AttemptStarted, Event, FailedOver
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Entry, Route, Settings
-from sidecar.observe.standing import Aside, HoldView, Standing
+from sidecar.observe.standing import Aside, HoldView, Keys, Standing, no_keys
 
 RECENT_ANSWERS = 512  # per breaker: enough for a p95 that a handful of slow ones do not throw
 RECENT_FAILOVERS = 50
@@ -39,7 +39,10 @@ class Traffic:
 
 
 class Status:
-    """Remembers what `/status.json` tells, within bounds."""
+    """Remembers what `/status.json` tells, within bounds.
+
+    `keys` is asked for the keys of the providers that have several.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Status:
         self._breakers = breakers
         self._version = version
         self._pod = pod
+        self.keys: Callable[[], Mapping[str, Keys]] = no_keys
         self._started_s = clock.monotonic()
         self._started_unix_s = clock.unix()
         entries = [entry for route in settings.routes for entry in route.chain]
@@ -81,7 +85,7 @@ class Status:
             "version": self._version,
             "uptime_s": round(self._clock.monotonic() - self._started_s, 3),
             "store": self._store(),
-            "providers": [self._provider(breaker) for breaker in self._breakers()],
+            "providers": self._providers(),
             "routes": [shown_route(route) for route in self._settings.routes],
             "failovers": list(self._failovers),
         }
@@ -96,7 +100,11 @@ class Status:
             "pods": [{"pod": self._pod, "last_seen_s": 0.0}],
         }
 
-    def _provider(self, breaker: Standing) -> dict[str, Any]:
+    def _providers(self) -> list[dict[str, Any]]:
+        keys = self.keys()
+        return [self._provider(one, keys.get(one.provider)) for one in self._breakers()]
+
+    def _provider(self, breaker: Standing, keys: Keys | None) -> dict[str, Any]:
         traffic = self._traffic.get(breaker.name) or Traffic()
         return {
             "name": breaker.name,
@@ -116,6 +124,7 @@ class Status:
             "held": shown_hold(breaker.held) if breaker.held else None,
             "parked": [shown_aside(one) for one in breaker.parked],
             "cooldown_s": [shown_aside(one) for one in breaker.cooldown_s],
+            "keys": {"total": keys[0], "parked": keys[1]} if keys else None,
         }
 
     def _attempt_started(self, event: AttemptStarted) -> None:

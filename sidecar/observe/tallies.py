@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from sidecar.core.events import (
@@ -18,12 +19,12 @@ from sidecar.core.events import (
     State,
     StreamInterrupted,
 )
-from sidecar.core.outcome import Outcome, RequestOutcome, SkipReason
+from sidecar.core.outcome import PARKING, Outcome, RequestOutcome, SkipReason
 from sidecar.core.settings import Settings
 from sidecar.observe import known
 from sidecar.observe.series import OTHER, Numbers, Spreads
-
-TOKEN_TYPES = INPUT, OUTPUT, CACHED_INPUT = "input", "output", "cached_input"
+from sidecar.observe.spending import TokenTallies
+from sidecar.observe.standing import Keys, Standing
 
 # Upper bounds in seconds. At most 13 each: every bound is a series for every label.
 ANSWER_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
@@ -81,8 +82,10 @@ class AttemptTallies:
     def __init__(self, settings: Settings) -> None:
         models, providers = known.models(settings), known.providers(settings)
         self.attempts = Numbers(known.each(models, Outcome))
-        self.tokens = Numbers(known.each(models, TOKEN_TYPES))
-        self.usage_missing = Numbers(models)
+        self.dropped = Numbers(
+            known.each(providers, (OTHER,)), also=known.each(providers, known.PARAMS)
+        )
+        self.spent = TokenTallies(settings)
         self.skips = Numbers(known.each(providers, SkipReason))
         self.interruptions = Numbers(known.each(providers, Stage))
         self.duration_s = Spreads(models, ANSWER_S)
@@ -95,12 +98,9 @@ class AttemptTallies:
         self.duration_s.observe(model, event.duration_s)
         if event.ttft_s is not None:
             self.first_token_s.observe(model, event.ttft_s)
-        if usage := event.usage:
-            self.tokens.add((*model, INPUT), usage.input)
-            self.tokens.add((*model, OUTPUT), usage.output)
-            self.tokens.add((*model, CACHED_INPUT), usage.cached_input)
-        elif event.counts_tokens and event.outcome is Outcome.OK:
-            self.usage_missing.add(model)
+        for param in event.dropped:
+            self.dropped.add((event.provider, param))
+        self.spent.ended(event)
 
     def skipped(self, event: Skipped) -> None:
         """A provider was passed over."""
@@ -109,6 +109,37 @@ class AttemptTallies:
     def interrupted(self, event: StreamInterrupted) -> None:
         """A streamed answer broke off."""
         self.interruptions.add((event.provider, event.stage))
+
+
+class AsideTallies:
+    """What is set aside at the moment of a look: providers and models, and keys of a pool.
+
+    `keys` tells of each provider with several keys how many there are and how many are parked.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        breakers: Callable[[], Sequence[Standing]],
+        keys: Callable[[], Mapping[str, Keys]],
+    ) -> None:
+        self.parked = Numbers(known.each(known.providers(settings), sorted(PARKING)))
+        self.keys_parked = Numbers(known.pools(settings))
+        self._breakers = breakers
+        self._keys = keys
+
+    def look(self) -> None:
+        """Take down what is set aside now."""
+        parked = {
+            (breaker.provider, aside.reason, aside.model)
+            for breaker in self._breakers()
+            for aside in breaker.parked
+        }
+        counts = Counter((provider, reason) for provider, reason, _ in parked)
+        for (provider, reason), _ in self.parked.rows():
+            self.parked.set((provider, reason), counts[provider, reason])
+        for provider, (_, parked_keys) in self._keys().items():
+            self.keys_parked.set((provider,), parked_keys)
 
 
 class BreakerTallies:

@@ -11,11 +11,8 @@ import orjson
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import ContentFilter, Limits
-from sidecar.core.sse import encode
 from sidecar.core.taxonomy import Complaint, judge_error
-from sidecar.dialects.openai import DONE
-from sidecar.dialects.openai_whole import as_stream
-from sidecar.proxy.call import Call
+from sidecar.dialects.dialect import Untranslatable
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -54,11 +51,14 @@ class Whole:
     status: int = 200
 
 
-def streamed(whole: Whole, call: Call) -> Whole:
-    """A whole answer in the form of the stream that was asked for. Raises `AnswerFailed`."""
-    chunks = as_stream(orjson.loads(whole.body), call.endpoint, with_usage=call.wants_usage)
-    events = [encode(data) for data in chunks]
-    return Whole(content_type=EVENT_STREAM, body=b"".join((*events, DONE)))
+def unsayable(beyond: Untranslatable) -> Failure:
+    """What it means that a provider cannot even be asked: another one may."""
+    return Failure(
+        outcome=Outcome.UNSUPPORTED_PARAM,
+        message=beyond.message,
+        code="unsupported_parameter",
+        param=beyond.param,
+    )
 
 
 def judge_passed(status: int) -> Outcome:
@@ -71,8 +71,8 @@ def judge_passed(status: int) -> Outcome:
 
 
 def parse(body: bytes) -> Any:
-    """`body` as JSON, or `None`."""
+    """`body` as JSON, or as the text that it is instead."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
+        return body.decode("utf-8", "replace")

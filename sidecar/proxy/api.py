@@ -32,7 +32,8 @@ from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.models import model_body, models_body
 from sidecar.proxy.paths import Target, find_target
-from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, error_reply, json_reply
+from sidecar.proxy.pinning import pin, pinned_path
+from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, json_reply
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +132,8 @@ class Api:
         return response
 
     def _reply(self, exchange: Exchange, refused: Refused, outcome: RequestOutcome) -> web.Response:
-        exchange.code, exchange.outcome = refused.status, outcome
-        return error_reply(refused, exchange.headers(), exchange.steps)
+        exchange.outcome = outcome
+        return exchange.refuse(refused)
 
     async def _dispatch(self, exchange: Exchange) -> web.StreamResponse:
         target = find_target(exchange.request)
@@ -157,6 +158,8 @@ class Api:
         route = self._settings.route_for(fields["model"])
         if route is None:
             raise no_such_model(fields["model"])
+        if endpoint is Endpoint.RESPONSES:
+            fields, route = pin(fields, route)
         asked = Asked(exchange.id, endpoint, path)
         call = read_call(asked, fields, body, exchange.request.headers.items())
         exchange.stream = call.stream
@@ -164,7 +167,11 @@ class Api:
 
     async def _pass(self, exchange: Exchange, target: Target, body: bytes) -> web.StreamResponse:
         request = exchange.request
-        if self._catch_all is None:
+        path, route = pinned_path(target.path, self._settings.routes) or (
+            target.path,
+            self._catch_all,
+        )
+        if route is None:
             raise rejected(
                 f"Nothing is served at {request.rel_url.raw_path[:200]}: no route is for '*'.",
                 status=404,
@@ -174,11 +181,11 @@ class Api:
             id=exchange.id,
             endpoint=Endpoint.PASSTHROUGH,
             method=request.method,
-            path=f"{target.path}?{query}" if query else target.path,
+            path=f"{path}?{query}" if query else path,
             body=body,
             headers=list(request.headers.items()),
         )
-        return await self._walk(exchange, call, self._catch_all)
+        return await self._walk(exchange, call, route)
 
     async def _walk(self, exchange: Exchange, call: Call, route: Route) -> web.StreamResponse:
         exchange.route = route.name

@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
-from sidecar.core.outcome import FAILURES, Endpoint, Outcome
+from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
 from sidecar.core.rejection import read_failure
 from sidecar.core.retry_after import retry_after_s
-from sidecar.dialects.openai import StreamReader, read_usage
-from sidecar.dialects.openai_whole import read_answer
-from sidecar.proxy.answers import JSON, AttemptFailed, Terms, Whole, judge_passed, parse, streamed
+from sidecar.dialects.dialect import Answered, Untranslatable
+from sidecar.dialects.translation import Translation
+from sidecar.proxy.answers import (
+    EVENT_STREAM,
+    JSON,
+    AttemptFailed,
+    Terms,
+    Whole,
+    judge_passed,
+    parse,
+    unsayable,
+)
 from sidecar.proxy.call import Call
 from sidecar.proxy.stream import Stream
 from sidecar.proxy.upstream import (
@@ -31,6 +41,7 @@ from sidecar.proxy.upstream import (
 )
 from sidecar.proxy.watch import Watch, limited
 from sidecar.proxy.wire import Answer
+from sidecar.proxy.words import SILENCE, learn, put
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +69,11 @@ class Attempt:
         self._call = call
         self._step = step
         self._terms = terms
+        self._model = step.entry.model or call.model
+        self._words = SILENCE  # until the call is put into the provider's
+        self._key = 0
+        self._one_key = False
+        self._blameless = False
         self._wait_s: float | None = None
         self._answer: Answer | None = None
         self._watch: Watch | None = None
@@ -69,6 +85,8 @@ class Attempt:
         """
         try:
             return await self._ask()
+        except Untranslatable as beyond:
+            raise self._failed(unsayable(beyond)) from None
         except AnswerFailed as failed:
             raise self._failed(self._failure(failed)) from None
         except FOREIGN_ERRORS as error:
@@ -79,23 +97,38 @@ class Attempt:
 
     def ending(self) -> Ending:
         """What the breaker needs to know."""
-        return Ending(outcome=self.outcome, status=self.status, wait_s=self._wait_s)
+        return Ending(
+            outcome=self.outcome,
+            status=self.status,
+            wait_s=self._wait_s,
+            one_key=self._one_key,
+            blameless=self._blameless,
+        )
 
     def succeed(self) -> None:
         """The answer was whole; of one that is passed through, its status has the word."""
         self.outcome = judge_passed(self.status)
-        self.ended_s = self._terms.now()
+        self.ended_s = now_s = self._terms.now()
+        self._upstream.keys.ended(
+            self._key, self._step.entry.model_label, self.outcome, None, now_s
+        )
         if self.stream:
             self.usage = self.stream.usage
 
-    def break_off(self, outcome: Outcome) -> None:
+    def break_off(self, failed: AnswerFailed) -> None:
         """The answer broke after its first content."""
-        self.outcome = outcome
+        self.outcome = failed.outcome
+        self._blameless = failed.blameless
 
     def expire(self) -> None:
         """End a stream now, as when the time for the whole call is over."""
         if self._watch:
             self._watch.expire()
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The call's fields that the provider did not hear."""
+        return self._words.dropped
 
     @property
     def broken_at(self) -> Stage | None:
@@ -142,32 +175,43 @@ class Attempt:
             self._answer.close()
 
     async def _ask(self) -> Whole | Stream | Answer:
-        if self._call.endpoint is Endpoint.PASSTHROUGH:
+        self._words = words = put(
+            self._call, self._step.entry.model, self._upstream, self._terms.unix()
+        )
+        if words.translation is None:
             return await self._passed()
-        return await (self._streamed() if self._call.stream else self._unstreamed())
+        if self._call.stream:
+            return await self._streamed(words.translation)
+        return await self._unstreamed(words.translation)
 
-    async def _unstreamed(self) -> Whole:
+    async def _unstreamed(self, translation: Translation) -> Whole:
         seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
         with limited(seconds, late):
             body = await self._read_body(await self._accepted())
-        return self._judge_whole(body)
+        answered = self._judge_whole(translation, body)
+        if answered.empty:
+            raise AnswerFailed(
+                Outcome.GENERATION_FAILED, "the provider's answer is empty", blameless=True
+            )
+        return Whole(body=translation.application.write_answer(answered))
 
-    async def _streamed(self) -> Whole | Stream:
+    async def _streamed(self, translation: Translation) -> Whole | Stream:
         loop = asyncio.get_running_loop()
         seconds, late = self._limit(self._first_token_s(), Outcome.TIMEOUT_FIRST_TOKEN)
         first_s = loop.time() + seconds
         with limited(seconds, late):
             answer = await self._accepted()
             if answer.content_type == JSON:
-                whole = self._judge_whole(await self._read_body(answer))
-                return streamed(whole, self._call)
+                answered = self._judge_whole(translation, await self._read_body(answer))
+                whole = translation.application.write_stream(answered)
+                return Whole(body=whole, content_type=EVENT_STREAM)
         self._watch = Watch(
             first_s=first_s,
             idle_s=self._step.entry.timeouts.idle_s,
             end_s=loop.time() + self._terms.deadline_s - self._terms.now(),
             late=late,
         )
-        return await self._until_content(answer, self._watch)
+        return await self._until_content(answer, translation, self._watch)
 
     async def _passed(self) -> Whole | Answer:
         """Whatever the provider says, unless that is the operator's fault."""
@@ -183,10 +227,12 @@ class Attempt:
         stated = answer.headers.get("Content-Type", "")
         return Whole(body=body, content_type=stated, status=answer.status)
 
-    async def _until_content(self, answer: Answer, watch: Watch) -> Stream:
+    async def _until_content(
+        self, answer: Answer, translation: Translation, watch: Watch
+    ) -> Stream:
         judge = Judge(filter_fails=self._terms.filter_fails, choices=self._call.choices)
-        reader = StreamReader(self._call.id)
-        stream = Stream(answer, reader, judge, watch, self._terms.limits.response_body_bytes)
+        limit = self._terms.limits.response_body_bytes
+        stream = Stream(answer, translation, judge, watch, limit)
         watch.start(answer.close)
         await stream.until_content(self._note_first_token)
         self.stream = stream
@@ -201,35 +247,58 @@ class Attempt:
 
     async def _send(self) -> Answer:
         entry = self._step.entry
-        answer = await self._upstream.send(self._call, entry.model, entry.timeouts.connect_s)
+        self._key = self._upstream.keys.pick(entry.model_label, self._terms.now())
+        connect_s = entry.timeouts.connect_s
+        answer = await self._upstream.send(self._words.request, self._key, connect_s)
         self._answer, self.status = answer, answer.status
         return answer
 
     async def _refused(self, answer: Answer) -> AttemptFailed:
         """An error status: what it means, and when to come back."""
-        body = answer.scrub(await read_start(answer))
-        parsed, text = parse(body), body.decode("utf-8", "replace")
-        return self._failed(
-            read_failure(answer.status, answer.headers, parsed, text, self._terms.unix())
-        )
+        body = parse(answer.scrub(await read_start(answer)))
+        rules = self._upstream.provider.errors
+        now_unix = self._terms.unix()
+        return self._failed(read_failure(answer.status, answer.headers, body, now_unix, rules))
 
     async def _read_body(self, answer: Answer) -> bytes:
         return answer.scrub(await read_bounded(answer, self._terms.limits.response_body_bytes))
 
     def _failure(self, failed: AnswerFailed) -> Failure:
-        return Failure(outcome=failed.outcome, status=self.status, message=failed.message)
+        return Failure(
+            outcome=failed.outcome,
+            status=self.status,
+            message=failed.message,
+            blameless=failed.blameless,
+        )
 
     def _failed(self, failure: Failure) -> AttemptFailed:
-        self.outcome = failure.outcome
         self.ended_s = self._terms.now()
+        self.outcome = failure.outcome
+        if self.status:
+            failure = self._learned(failure, self.ended_s)
         self._wait_s = failure.wait_s
+        self._blameless = failure.blameless
         return AttemptFailed(failure)
 
-    def _judge_whole(self, body: bytes) -> Whole:
-        answer = read_answer(body, self._call.endpoint, filter_fails=self._terms.filter_fails)
-        self.usage = read_usage(answer.get("usage"))
+    def _learned(self, failure: Failure, now_s: float) -> Failure:
+        """The failure, after the keys and what the provider refuses were noted."""
+        label = self._step.entry.model_label
+        failure = self._upstream.heed(self._key, label, failure, now_s)
+        self._one_key = self._upstream.has_other_keys(failure, label, now_s)
+        if failure.again:
+            return failure
+        again = learn(self._call, self._model, self._words, self._upstream, failure)
+        return replace(failure, again=again)
+
+    def _judge_whole(self, translation: Translation, body: bytes) -> Answered:
+        answered = translation.provider.read_answer(body)
+        if answered.filtered and self._terms.filter_fails:
+            raise AnswerFailed(
+                Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
+            )
+        self.usage = answered.usage
         self._note_first_token()
-        return Whole(body=body)
+        return answered
 
     def _note_first_token(self) -> None:
         self.first_token_s = self.first_token_s or self._terms.now()

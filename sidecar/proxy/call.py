@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
+from sidecar.core.capability import Capability
 from sidecar.core.outcome import Endpoint
 from sidecar.core.refusal import Refused
+from sidecar.dialects.needs import needs_of
 
 THOUGHTLESS = (None, "none", "minimal")  # compared, not hashed: it may be anything
-MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*")')
-HIDDEN = b"\\u006"  # how a letter of "model" could be written otherwise
 FIT = re.compile(r"[\x21-\x7e]{1,128}")
 
 CODES = {
@@ -57,22 +57,8 @@ class Call:
     reasoning: bool = False
     choices: int = 1
     wants_usage: bool = False
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-    def body_for(self, model: str | None) -> bytes:
-        """The bytes for a provider that is to be asked for `model` (`None`: as it came).
-
-        Nothing else changes; integers of any length stay what they are. Raises `Rejected`.
-        """
-        if model is None or model == self.model or not self.fields:
-            return self.body
-        name = orjson.dumps(model)
-        if HIDDEN not in self.body and len(MODEL.findall(self.body)) == 1:
-            return MODEL.sub(lambda found: b'"model"' + found[1] + name, self.body)
-        try:
-            return json.dumps({**json.loads(self.body), "model": model}).encode()
-        except RecursionError:
-            raise rejected("The body is nested too deeply.") from None
+    fields: dict[str, Any] = field(default_factory=dict)
+    needs: frozenset[Capability] = frozenset()
 
     @property
     def shown_model(self) -> str:
@@ -90,7 +76,7 @@ class Asked:
 
 
 def read_call(
-    asked: Asked, fields: Mapping[str, Any], body: bytes, headers: Iterable[tuple[str, str]]
+    asked: Asked, fields: dict[str, Any], body: bytes, headers: Iterable[tuple[str, str]]
 ) -> Call:
     """The call that `fields`, the parsed `body`, make."""
     return Call(
@@ -102,6 +88,7 @@ def read_call(
         reasoning=asks_for_reasoning(fields),
         choices=choices_asked(fields),
         wants_usage=asks_for_usage(fields),
+        needs=needs_of(asked.endpoint, fields),
         fields=fields,
         body=body,
         headers=json_headers(headers),

@@ -11,8 +11,10 @@ from aiohttp import web
 from sidecar.core.events import RequestEnded
 from sidecar.core.failover import Step
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
+from sidecar.core.refusal import Refused
 from sidecar.core.settings import Entry
 from sidecar.proxy.attempt import Attempt
+from sidecar.proxy.replies import error_reply
 
 # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
 TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -56,6 +58,12 @@ class Exchange:
             headers["x-sidecar-attempts"] = attempts
         return headers
 
+    def refuse(self, refused: Refused) -> web.Response:
+        """An error answer of the sidecar's own, in the words that the application speaks."""
+        self.code = refused.status
+        spoken = self.request.path.rstrip("/").endswith("/messages")
+        return error_reply(refused, self.headers(), self.steps, in_messages=spoken)
+
     def attempts(self, outcome: Outcome) -> str:
         """The text of `x-sidecar-attempts`; `outcome` is that of the attempt that answered."""
         told = [str(step) for step in self.steps]
@@ -71,7 +79,8 @@ class Exchange:
             return RequestOutcome.EXHAUSTED
         if self.code >= 400:
             return RequestOutcome.CLIENT_ERROR
-        return RequestOutcome.FAILOVER_SUCCESS if self.steps else RequestOutcome.SUCCESS
+        others = any(step.entry is not self.entry for step in self.steps)
+        return RequestOutcome.FAILOVER_SUCCESS if others else RequestOutcome.SUCCESS
 
     @property
     def upstream_s(self) -> float:

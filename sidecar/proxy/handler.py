@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -16,16 +17,16 @@ from sidecar.core.events import (
     StreamInterrupted,
 )
 from sidecar.core.failover import Failover, GiveUp, Try
-from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
+from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
 from sidecar.core.refusal import refuse
 from sidecar.core.settings import Entry, Limits, Route
+from sidecar.dialects.needs import least_tokens
 from sidecar.proxy.answers import AttemptFailed, Terms
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.call import Call
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.relay import relay
-from sidecar.proxy.replies import error_reply
 from sidecar.proxy.upstream import Upstream
 
 
@@ -50,13 +51,16 @@ class Handler:
             admits=self.breakers.admits,
             content_filter=route.content_filter,
             one_model=call.endpoint is Endpoint.EMBEDDINGS,
+            needs=call.needs,
+            tokens=least_tokens(call.fields, len(call.body), route.smallest_window),
+            skips=partial(self._passed_over, exchange),
             steps=exchange.steps,
         )
         terms = Terms(self.limits, route.content_filter, deadline_s, self.now, self.unix)
         while isinstance(step := failover.next(self.now()), Try):
             permit = self.breakers.admit(step.entry, last_resort=step.last_resort)
             if isinstance(permit, Refusal):
-                self._pass_over(exchange, failover, step.entry, permit)
+                failover.refused(step.entry, permit)
                 continue
             self._announce(exchange, failover, step.entry)
             upstream = self.upstreams[step.entry.provider.name]
@@ -71,22 +75,19 @@ class Handler:
                 self._settle(exchange, attempt, permit)
         return self._give_up(exchange, step)
 
-    def _pass_over(
-        self, exchange: Exchange, failover: Failover, entry: Entry, refusal: Refusal
-    ) -> None:
-        failover.refused(entry, refusal)
+    def _passed_over(self, exchange: Exchange, entry: Entry, reason: SkipReason) -> None:
         self.report(
             Skipped(
                 request_id=exchange.id,
                 route=exchange.route,
                 provider=entry.provider.name,
-                reason=refusal.reason,
+                reason=reason,
             )
         )
 
     def _announce(self, exchange: Exchange, failover: Failover, entry: Entry) -> None:
         last = failover.last_failure
-        if last and last.failure:
+        if last and last.failure and last.entry is not entry:
             self.report(
                 FailedOver(
                     request_id=exchange.id,
@@ -127,6 +128,7 @@ class Handler:
                 duration_s=attempt.duration_s,
                 ttft_s=attempt.ttft_s,
                 usage=attempt.usage,
+                dropped=attempt.dropped,
                 counts_tokens=exchange.endpoint is not Endpoint.PASSTHROUGH,
             )
         )
@@ -134,7 +136,6 @@ class Handler:
     def _give_up(self, exchange: Exchange, end: GiveUp) -> web.Response:
         """Nobody answered: the most useful truth there is."""
         refused = refuse(exchange.steps, end)
-        exchange.code = refused.status
         callers = refused.status < 500 and refused.status != 429
         exchange.outcome = RequestOutcome.CLIENT_ERROR if callers else RequestOutcome.EXHAUSTED
-        return error_reply(refused, exchange.headers(), exchange.steps)
+        return exchange.refuse(refused)

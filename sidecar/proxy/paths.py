@@ -26,6 +26,8 @@ CALLS = {
     "/chat/completions": Target(Endpoint.CHAT, "/chat/completions", POST),
     "/completions": Target(Endpoint.COMPLETIONS, "/completions", POST),
     "/embeddings": Target(Endpoint.EMBEDDINGS, "/embeddings", POST),
+    "/responses": Target(Endpoint.RESPONSES, "/responses", POST),
+    "/messages": Target(Endpoint.MESSAGES, "/messages", POST),
     "/models": Target(Endpoint.MODELS, "/models", GET),
 }
 NAMED = {

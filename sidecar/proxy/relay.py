@@ -10,7 +10,7 @@ from sidecar.core.outcome import RequestOutcome
 from sidecar.proxy.answers import EVENT_STREAM, Whole
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.exchange import Exchange
-from sidecar.proxy.replies import cut, error_event
+from sidecar.proxy.replies import cut
 from sidecar.proxy.stream import Stream
 from sidecar.proxy.wire import Answer
 
@@ -51,9 +51,9 @@ async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> 
         attempt.succeed()
         exchange.outcome = exchange.served
     except AnswerFailed as failed:
-        attempt.break_off(failed.outcome)
+        attempt.break_off(failed)
         exchange.outcome = RequestOutcome.INTERRUPTED
-        await response.write(error_event(failed))
+        await response.write(stream.broken(failed))
     await response.write_eof()
     await attempt.finish()
     return response
@@ -68,7 +68,7 @@ async def relay_passed(exchange: Exchange, attempt: Attempt) -> web.StreamRespon
         async for piece in attempt.pieces():
             await response.write(piece)
     except AnswerFailed as failed:
-        attempt.break_off(failed.outcome)
+        attempt.break_off(failed)
         exchange.outcome = RequestOutcome.INTERRUPTED
         cut(exchange.request)
         return response

@@ -1,4 +1,4 @@
-"""What the sidecar itself says, in OpenAI's shape."""
+"""What the sidecar itself says, in OpenAI's shape, or Anthropic's to those who speak that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.failover import Step
 from sidecar.core.refusal import Refused
-from sidecar.core.sse import encode
+from sidecar.dialects.messages.errors import error_body as as_messages_error
 
 INTERNAL = Refused(
     status=500,
@@ -44,8 +44,20 @@ def as_attempt(step: Step) -> dict[str, Any]:
     return told | {"skipped": step.refusal.reason if step.refusal else None}
 
 
+def messages_error_body(refused: Refused, steps: Sequence[Step], request_id: str) -> bytes:
+    """The same for an application that speaks Anthropic's Messages."""
+    attempts = [as_attempt(step) for step in steps]
+    return orjson.dumps(
+        as_messages_error(refused.status, refused.message, refused.code, request_id, attempts)
+    )
+
+
 def error_reply(
-    refused: Refused, headers: Mapping[str, str], steps: Sequence[Step] = ()
+    refused: Refused,
+    headers: Mapping[str, str],
+    steps: Sequence[Step] = (),
+    *,
+    in_messages: bool = False,
 ) -> web.Response:
     """An error answer. The sidecar owns the retries, so the SDK is told not to add its own."""
     extra = dict(headers)
@@ -53,7 +65,11 @@ def error_reply(
         extra["x-should-retry"] = "false"
     if refused.retry_after_s is not None:
         extra["retry-after"] = str(refused.retry_after_s)
-    return json_reply(error_body(refused, steps), extra, status=refused.status)
+    if in_messages:
+        body = messages_error_body(refused, steps, extra.get("x-request-id", ""))
+    else:
+        body = error_body(refused, steps)
+    return json_reply(body, extra, status=refused.status)
 
 
 def json_reply(body: bytes, headers: Mapping[str, str], *, status: int = 200) -> web.Response:
@@ -67,9 +83,11 @@ def cut(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-def error_event(failed: AnswerFailed) -> bytes:
-    """How a stream says that it broke: an error that every SDK raises, and no `[DONE]` after it."""
-    refused = Refused(
-        status=200, type="stream_error", code=failed.outcome, message=f"{failed.message}."
-    )
-    return encode(error_body(refused))
+def as_error(failed: AnswerFailed) -> dict[str, Any]:
+    """What a stream that broke says of it."""
+    return {
+        "message": f"{failed.message}.",
+        "type": "stream_error",
+        "param": None,
+        "code": failed.outcome,
+    }

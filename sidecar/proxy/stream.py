@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.events import Usage
-from sidecar.core.sse import Event, Parser, encode
-from sidecar.dialects.openai import DONE, StreamReader
+from sidecar.core.sse import Event, Parser
+from sidecar.dialects.dialect import Reading
+from sidecar.dialects.translation import Translation
+from sidecar.proxy.replies import as_error
 from sidecar.proxy.upstream import FOREIGN_ERRORS, UNREADABLE, as_failure, unread
 from sidecar.proxy.watch import SAYING, Watch
 from sidecar.proxy.wire import Answer
@@ -23,7 +25,7 @@ class Stream:
     def __init__(
         self,
         response: Answer,
-        reader: StreamReader,
+        translation: Translation,
         judge: Judge,
         watch: Watch,
         max_event_bytes: int,
@@ -32,7 +34,8 @@ class Stream:
         self._judge = judge
         self._watch = watch
         self._parser = Parser(max_event_bytes)
-        self._reader = reader
+        self._reader = translation.provider.reader()
+        self._writer = translation.application.writer()
         self._ready: list[bytes] = []
         self._failure: AnswerFailed | None = None
         self.ended = False
@@ -71,6 +74,10 @@ class Stream:
         ready, self._ready = self._ready, []
         return ready[0] if len(ready) == 1 else b"".join(ready)
 
+    def broken(self, failed: AnswerFailed) -> bytes:
+        """How the answer ends that broke off."""
+        return self._writer.broken(as_error(failed))
+
     async def _advance(self) -> None:
         """Take in what the provider sent next."""
         try:
@@ -107,24 +114,27 @@ class Stream:
             self._end(done=bool(last and last.data == END))
             return
         for event in events:
-            piece, data = self._read(event)
-            move = self._judge.judge(piece, len(data))
+            reading = self._read(event)
+            move = self._judge.judge(reading.piece, len(event.data))
+            if move is not Move.DROP and (data := self._writer.write(reading)):
+                self._ready.append(data)
             if move is Move.END:
-                self._end(done=True)
+                self._finish()
                 return
-            if move is not Move.DROP:
-                clean = data is event.data and event.raw
-                self._ready.append(clean or encode(data))
 
-    def _read(self, event: Event) -> tuple[Piece, bytes]:
-        piece, data = self._reader.read(event.data, event.name)
-        if piece.failure is None:
-            return piece, data
+    def _read(self, event: Event) -> Reading:
+        reading = self._reader.read(event)
+        if reading.piece.failure is None:
+            return reading
         # what it says goes to the application: without our credentials
-        return self._reader.read(self._response.scrub(event.data), event.name)
+        return self._reader.read(event._replace(data=self._response.scrub(event.data)))
 
     def _end(self, *, done: bool) -> None:
-        """A whole answer ends with `[DONE]`, also where the provider left it out."""
+        """A whole answer ends as it should, also where the provider left that out."""
         self._judge.end(done=done)
-        self._ready.append(DONE)
+        self._finish()
+
+    def _finish(self) -> None:
+        last = self._writer.write(Reading(Piece(), self._reader.end()))
+        self._ready.append(last + self._writer.end())
         self.ended = True

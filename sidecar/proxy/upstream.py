@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
+from sidecar.core import cooldown
 from sidecar.core.answer import AnswerFailed
-from sidecar.core.headers import to_provider
-from sidecar.core.outcome import Outcome
+from sidecar.core.failover import Failure
+from sidecar.core.keys import KeyPool
+from sidecar.core.learned import Learned
+from sidecar.core.outcome import PARKING, Outcome
 from sidecar.core.settings import Limits, Provider
 from sidecar.core.sse import EventTooLarge
+from sidecar.dialects.memory import Memory
 from sidecar.dialects.presets import PRESETS, Preset
-from sidecar.proxy.call import Call
+from sidecar.proxy.credentials import Unsigned, credentials_of
 from sidecar.proxy.watch import limited
-from sidecar.proxy.wire import Answer, Wire
+from sidecar.proxy.wire import Answer, Request, Wire
 
+VERSION = "anthropic-version"
 ERROR_BODY_BYTES = 64 * 1024  # no honest complaint is longer …
 ERROR_BODY_S = 1.0  # … or takes longer, and the status is known already
 SECRET_CHARS = 8
@@ -59,47 +65,79 @@ def unread(error: BaseException) -> AnswerFailed:
 class Upstream:
     """The way to one provider: its address, credentials and pool of connections.
 
-    Made inside a running event loop. Nothing is connected before the first request.
+    Made inside a running event loop. Nothing is connected before the first request. `learned` is
+    what its errors have taught, `keys` says which of its credentials to use.
     """
 
-    def __init__(self, provider: Provider, limits: Limits) -> None:
-        self.preset: Preset = PRESETS[provider.kind]
-        own = own_headers(provider, self.preset)
-        self._wire = Wire(provider, own, secrets_of(provider), limits.headers_bytes)
+    def __init__(self, provider: Provider, limits: Limits, memory: Memory) -> None:
+        self.provider = provider
+        self.preset: Preset = replace(PRESETS[provider.kind], query=provider.query)
+        self.memory = memory
+        self.learned = Learned()
+        self._credentials = credentials_of(provider, self.preset)
+        self.keys = KeyPool(len(self._credentials))
+        self.version = version_of(provider)
+        self._secrets = secrets_of(provider)
+        self._wire = Wire(provider, own_headers(provider), limits.headers_bytes)
 
     async def close(self) -> None:
         """Close every connection."""
+        for credential in self._credentials:
+            await credential.close()
         await self._wire.close()
 
-    async def send(self, call: Call, model: str | None, connect_s: float) -> Answer:
-        """Send `call` for `model`, with those of the application's headers that may go on.
+    def heed(self, key: int, model: str, failure: Failure, now_s: float) -> Failure:
+        """Pass over a key that `failure` is about; `again` where there is another one to use now.
+
+        Where there is none, the wait is until the first of them is back.
+        """
+        again = self.keys.ended(key, model, failure.outcome, failure.wait_s, now_s)
+        if again or self.keys.is_lone or failure.outcome is not Outcome.RATE_LIMIT:
+            return replace(failure, again=again)
+        return replace(failure, wait_s=self.keys.soonest_s(model, now_s))
+
+    def has_other_keys(self, failure: Failure, model: str, now_s: float) -> bool:
+        """Whether only one key of several is at fault, and another is there or soon back."""
+        if failure.again or self.keys.is_lone or failure.outcome not in PARKING:
+            return failure.again
+        return self.keys.soonest_s(model, now_s) < cooldown.PARKING_S[0]
+
+    async def send(self, request: Request, key: int, connect_s: float) -> Answer:
+        """Send `request` with the credential number `key`.
 
         Redirects are never followed. Raises `AnswerFailed`.
         """
-        passed = to_provider(call.headers, openai_headers=self.preset.openai_headers)
-        request = self._wire.compose(call.method, call.path, passed, call.body_for(model))
+        credential = self._credentials[key]
+        unsigned = Unsigned(request.method, self.provider.base_url + request.path, request.body)
+        signed = self._wire.compose(request, await credential.headers(unsigned))
         try:
             return await self._wire.ask(
-                request, connect_s=connect_s, bodiless=call.method == hdrs.METH_HEAD
+                signed,
+                connect_s=connect_s,
+                bodiless=request.method == hdrs.METH_HEAD,
+                secrets=self._secrets + credential.secrets(),
             )
         except FOREIGN_ERRORS as error:
             raise as_failure(error) from error
 
 
-def own_headers(provider: Provider, preset: Preset) -> list[tuple[str, str]]:
+def own_headers(provider: Provider) -> list[tuple[str, str]]:
     """What is said to this provider with every request."""
     own = CIMultiDict({hdrs.ACCEPT_ENCODING: "identity"})  # a compressed stream comes in gulps
-    if provider.api_key:
-        own[preset.auth_header] = preset.auth_scheme + provider.api_key.reveal()
     for name, value in provider.headers:
         own[name] = value.reveal()
     return list(own.items())
 
 
+def version_of(provider: Provider) -> str:
+    """The version of the provider's API that its headers ask for."""
+    headers = {name.lower(): value for name, value in provider.headers}
+    return headers[VERSION].reveal() if VERSION in headers else ""
+
+
 def secrets_of(provider: Provider) -> tuple[bytes, ...]:
     """What no answer may carry on to an application. A short value is a word, not a secret."""
-    values = [provider.api_key, *(value for _, value in provider.headers)]
-    texts = [value.reveal() for value in values if value]
+    texts = [value.reveal() for _, value in provider.headers]
     return tuple(text.encode() for text in texts if len(text) >= SECRET_CHARS)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import hdrs
@@ -23,12 +24,25 @@ from sidecar.core.headers import to_application
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Provider, Secret
 
-Headers = Iterable[tuple[str, str]]
+Headers = Sequence[tuple[str, str]]
 
 KEEP_ALIVE_S = 30.0  # less than the usual front ends': one that they closed costs a try
 DNS_CACHE_S = 30
 INFORMATIONAL = range(100, 200)  # RFC 9110, section 15.2: more is to come
 WITH_BODY = frozenset((hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH))
+
+
+class Request(NamedTuple):
+    """What is to be sent. `path` follows the base URL.
+
+    `passed` are the application's headers that go on, `ours` those that take the place of its own.
+    """
+
+    method: str
+    path: str
+    body: bytes
+    passed: Headers = ()
+    ours: Headers = ()
 
 
 class Answer:
@@ -91,15 +105,11 @@ class Wire:
     """The connections to one provider. Made inside a running event loop.
 
     `own_headers` go with every request, in place of those of the same name. The head of an answer
-    may have `headers_bytes`; `secrets` are kept from going on with it.
+    may have `headers_bytes`.
     """
 
     def __init__(
-        self,
-        provider: Provider,
-        own_headers: list[tuple[str, str]],
-        secrets: tuple[bytes, ...],
-        headers_bytes: int,
+        self, provider: Provider, own_headers: list[tuple[str, str]], headers_bytes: int
     ) -> None:
         url = URL(provider.base_url)
         self._connector = aiohttp.TCPConnector(
@@ -110,7 +120,6 @@ class Wire:
         )
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._headers_bytes = headers_bytes
-        self._secrets = secrets
         self._whither = whither(url, provider.proxy)
         self._own_names = frozenset(name.lower() for name, _ in own_headers)
         self._prefix = url.raw_path.rstrip("/")
@@ -125,15 +134,19 @@ class Wire:
         """Close every connection."""
         await self._connector.close()
 
-    async def ask(self, request: bytes, *, connect_s: float, bodiless: bool) -> Answer:
+    async def ask(
+        self, request: bytes, *, connect_s: float, bodiless: bool, secrets: tuple[bytes, ...]
+    ) -> Answer:
         """Send a `request` made by `compose`; the answer's head is there on return.
 
-        `bodiless` says that the answer is to have no body, whatever its head says. Raises
-        `aiohttp.ClientError`, `OSError`, and `AnswerFailed` where connecting took too long.
+        `bodiless` says that the answer is to have no body, whatever its head says; `secrets` are
+        kept from going on with it. Raises `aiohttp.ClientError`, `OSError`, and `AnswerFailed`
+        where connecting took too long.
         """
         connection = await self._connect(connect_s)
         try:
-            return await self._converse(connection, request, bodiless=bodiless)
+            head, content = await self._converse(connection, request, bodiless=bodiless)
+            return Answer(connection, head, content, secrets)
         except BaseException:
             connection.close()
             raise
@@ -158,7 +171,9 @@ class Wire:
         self._timeouts[connect_s] = timeout
         return timeout
 
-    async def _converse(self, connection: Connection, request: bytes, *, bodiless: bool) -> Answer:
+    async def _converse(
+        self, connection: Connection, request: bytes, *, bodiless: bool
+    ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
@@ -174,16 +189,24 @@ class Wire:
             message, content = await protocol.read()
         if transport.get_write_buffer_size():
             protocol.force_close()  # answered early: what is unsent would hold up the next call
-        return Answer(connection, message, content, self._secrets)
+        return message, content
 
-    def compose(self, method: str, path: str, headers: Headers, body: bytes) -> bytes:
-        """The bytes of a request for `path` below the base URL."""
-        own = self._own_names
-        passed = lines([header for header in headers if header[0].lower() not in own])
-        if body or method in WITH_BODY:
-            passed += f"Content-Length: {len(body)}\r\n"
-        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._own_head}{passed}\r\n"
-        return head.encode() + body
+    def compose(self, request: Request, credentials: Headers) -> bytes:
+        """The bytes of `request`. Of headers of one name the provider's own win, then ours."""
+        own, said = self._own_names, lines(credentials)
+        if request.ours:
+            said += lines(less(request.ours, own))
+            own = own.union([name.lower() for name, _ in request.ours])
+        said += lines(less(request.passed, own))
+        if request.body or request.method in WITH_BODY:
+            said += f"Content-Length: {len(request.body)}\r\n"
+        line = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n"
+        return f"{line}{self._own_head}{said}\r\n".encode() + request.body
+
+
+def less(headers: Headers, names: Container[str]) -> Headers:
+    """`headers` without those of `names`."""
+    return [header for header in headers if header[0].lower() not in names]
 
 
 def lines(headers: Headers) -> str:

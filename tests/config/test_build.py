@@ -6,21 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.config.build import idle_providers
+from sidecar.config.build import idle
+from sidecar.config.errors import CLASSES
 from sidecar.config.patterns import covers
+from sidecar.core.capability import Capability
+from sidecar.core.outcome import Outcome
 from sidecar.core.settings import (
     Address,
     BreakerPolicy,
     ContentFilter,
+    ErrorMatch,
+    ErrorRule,
     OpenBackoff,
+    Price,
     Provider,
     Scope,
     Secret,
     Settings,
     Timeouts,
 )
-from sidecar.dialects.presets import PRESETS
-from tests.config.texts import BASE, settings_of
+from sidecar.dialects.presets import PRESETS, Preset, Variable
+from tests.config.texts import BASE, problems_of, settings_of
 
 
 def provider_of(text: str, environ: dict[str, str] | None = None) -> Provider:
@@ -56,7 +62,7 @@ admin_token: t
     assert (settings.drain_timeout_s, settings.admin_token) == (1.5, Secret("t"))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PRESETS if kind not in ("azure", "cloudflare")])
+@pytest.mark.parametrize("kind", [kind for kind in PRESETS if not PRESETS[kind].variables])
 def test_a_kind_brings_its_address(kind: str) -> None:
     assert provider_of(f"{{kind: {kind}, api_key: k}}").base_url == PRESETS[kind].base_url
 
@@ -67,10 +73,190 @@ def test_the_operators_address_replaces_the_presets_whole() -> None:
     assert provider.base_url == "https://gateway/x/v9"
 
 
-def test_the_account_is_put_into_the_address() -> None:
-    provider = provider_of("{kind: cloudflare, api_key: k}", {"CLOUDFLARE_ACCOUNT_ID": "a/b"})
+@pytest.mark.parametrize(
+    ("kind", "environ", "base_url"),
+    [
+        (
+            "cloudflare",
+            {"CLOUDFLARE_ACCOUNT_ID": " a/b\n"},
+            "https://api.cloudflare.com/client/v4/accounts/a%2Fb/ai/v1",
+        ),
+        (
+            "vertex",
+            {"GOOGLE_CLOUD_PROJECT": "p"},
+            "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi",
+        ),
+        (
+            "vertex",
+            {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_LOCATION": "eu"},
+            "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi",
+        ),
+    ],
+    ids=["quoted", "a default", "a form of its own"],
+)
+def test_the_environment_completes_an_address(
+    kind: str, environ: dict[str, str], base_url: str
+) -> None:
+    assert provider_of(f"{{kind: {kind}, api_key: k}}", environ).base_url == base_url
 
-    assert provider.base_url == "https://api.cloudflare.com/client/v4/accounts/a%2Fb/ai/v1"
+
+def test_the_environment_completes_the_query() -> None:
+    provider = provider_of(
+        "{kind: azure-deployments, api_key: k, base_url: http://h}", {"OPENAI_API_VERSION": "v&1"}
+    )
+
+    assert provider.query == "api-version=v%261"
+
+
+def test_an_address_of_the_operators_needs_no_variable() -> None:
+    assert provider_of("{kind: bedrock, base_url: 'http://h/v1'}").base_url == "http://h/v1"
+
+
+def headers_of(text: str, environ: dict[str, str] | None = None) -> dict[str, str]:
+    """The headers that go to the provider that `text` describes."""
+    return {name: value.reveal() for name, value in provider_of(text, environ).headers}
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind with headers of its own."""
+    preset = Preset(
+        base_url="http://h",
+        credential="google",
+        variables={"project": Variable(env="PROJECT"), "beta": Variable(env="BETA", default="b")},
+        headers=(("x-project", "{project}"), ("x-beta", "a,{beta}"), ("x-plain", "yes")),
+        cannot=frozenset((Capability.PDF,)),
+    )
+    monkeypatch.setitem(PRESETS, "cloud", preset)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_kind_brings_its_headers_filled_from_the_environment() -> None:
+    assert headers_of("{kind: cloud}", {"PROJECT": "p/1"}) == {
+        "x-project": "p/1",
+        "x-beta": "a,b",
+        "x-plain": "yes",
+    }
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_header_whose_variable_is_empty_is_left_out() -> None:
+    assert headers_of("{kind: cloud}", {"PROJECT": " "}) == {"x-beta": "a,b", "x-plain": "yes"}
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_operators_header_goes_before_the_kinds_in_whatever_letters() -> None:
+    assert headers_of("{kind: cloud, headers: {X-Beta: c, x-more: d}}") == {
+        "x-plain": "yes",
+        "X-Beta": "c",
+        "x-more": "d",
+    }
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_variable_starts_no_header_of_its_own() -> None:
+    text = BASE.replace("openai", "cloud")
+
+    assert problems_of(text, {"PROJECT": "p\r\nx-evil: 1"}) == [
+        "c.yaml:2:8: providers.one: the variable PROJECT must not hold a line break or another"
+        " control character"
+    ]
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_cloud_needs_no_key() -> None:
+    assert provider_of("{kind: cloud}").keys == ()
+
+
+def test_a_gateway_in_the_address_is_told_to_keep_out() -> None:
+    address = "https://gateway.ai.cloudflare.com/v1/a/g/openai"
+
+    assert headers_of(f"{{kind: openai, base_url: '{address}'}}") == {
+        "cf-aig-max-attempts": "1",
+        "cf-aig-skip-cache": "true",
+    }
+
+
+def test_a_gateway_does_what_the_operator_wants() -> None:
+    address = "https://Gateway.ai.cloudflare.com/v1/a/g/openai"
+    headers = "{CF-AIG-Max-Attempts: '3'}"
+
+    assert headers_of(f"{{kind: openai, base_url: '{address}', headers: {headers}}}") == {
+        "cf-aig-skip-cache": "true",
+        "CF-AIG-Max-Attempts": "3",
+    }
+
+
+def test_a_gateway_may_keep_the_keys() -> None:
+    address = "https://gateway.ai.cloudflare.com/v1/a/g/google-ai-studio/v1beta/openai"
+
+    assert provider_of(f"{{kind: gemini, base_url: '{address}'}}").keys == ()
+
+
+def test_keys_are_used_in_the_order_of_the_file() -> None:
+    provider = provider_of("{kind: gemini, api_keys: ['${B}', a]}", {"B": "b\n"})
+
+    assert provider.keys == (Secret("b"), Secret("a"))
+
+
+def test_a_key_of_several_may_be_left_out() -> None:
+    provider = provider_of("{kind: gemini, api_key: '', api_keys: [a, '${NONE:-}']}")
+
+    assert provider.keys == (Secret("a"),)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_a_kind_cannot_do_is_added_to_and_not_replaced() -> None:
+    (route,) = settings_of(
+        BASE.replace("openai", "cloud, cannot: [images]").replace(
+            "[one]", "[one, {provider: one, cannot: [n, images]}]"
+        )
+    ).routes
+
+    assert [entry.cannot for entry in route.chain] == [
+        {Capability.PDF, Capability.IMAGES},
+        {Capability.PDF, Capability.IMAGES, Capability.CHOICES},
+    ]
+
+
+def test_a_providers_own_rules_for_errors_come_first() -> None:
+    rule = "{{match: {{{}}}, class: {}}}".format
+    provider = settings_of(
+        BASE.replace("openai", f"openai, errors: [{rule('code: 0x10, type: t', 'auth')}]")
+        + f"errors: [{rule('status: 400, text: Quota', 'quota_exhausted')}]"
+    ).providers[0]
+
+    assert provider.errors == (
+        ErrorRule(match=ErrorMatch(code="0x10", type="t"), outcome=Outcome.AUTH),
+        ErrorRule(match=ErrorMatch(status=400, text="Quota"), outcome=Outcome.QUOTA_EXHAUSTED),
+    )
+
+
+@pytest.mark.parametrize("empty", ["errors: []", "errors:", "prices: {}", "prices:"])
+def test_there_may_be_no_rules_and_no_prices(empty: str) -> None:
+    assert settings_of(BASE + empty) == settings_of(BASE)
+
+
+def test_every_class_of_an_error_is_one_that_errors_come_to() -> None:
+    ours = {one for one in Outcome if one.startswith(("timeout_", "stream_"))}
+    ours |= {Outcome.OK, Outcome.CONNECT, Outcome.TRANSPORT, Outcome.PROTOCOL}
+    ours |= {Outcome.CANCELLED, Outcome.HEDGE_LOST}
+
+    assert set(CLASSES) == set(Outcome) - ours | {Outcome.TIMEOUT_UPSTREAM}
+
+
+def test_prices_are_by_provider_and_model() -> None:
+    settings = settings_of(
+        BASE
+        + "prices: {one/org/m: {input: 1, output: 2.5}, one/n: {input: 0.30, cached_input: 0.03,"
+        " output: '${OUT}'}}",
+        {"OUT": "2.50"},
+    )
+
+    assert settings.prices == (
+        ("one/org/m", Price(input=1, output=2.5)),
+        ("one/n", Price(input=0.3, cached_input=0.03, output=2.5)),
+    )
 
 
 def test_a_provider_has_all_that_was_said_of_it(tmp_path: Path) -> None:
@@ -205,7 +391,17 @@ def test_a_provider_that_no_chain_asks_is_idle() -> None:
         "providers: {two: {kind: openai}, one: {kind: openai}}\n" + "\n".join(BASE.splitlines()[2:])
     )
 
-    assert list(idle_providers(settings)) == ["two"]
+    assert list(idle(settings)) == ["providers.two"]
+
+
+def test_a_price_that_no_chain_meets_is_idle() -> None:
+    free = "{input: 0, output: 0}"
+    settings = settings_of(
+        BASE.replace("[one]", "[one, one/m]")
+        + f"prices: {{one/m: {free}, one/n: {free}, one/*: {free}}}"
+    )
+
+    assert list(idle(settings)) == ["prices.one/n"]
 
 
 @pytest.mark.parametrize(

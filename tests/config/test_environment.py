@@ -6,9 +6,22 @@ import pytest
 
 from sidecar.config import ConfigError, Loaded, load
 from sidecar.core.settings import Address, BreakerPolicy, Secret
+from sidecar.dialects.presets import PRESETS
 from tests.config.texts import BASE, problems_of, settings_of
 
 KEYS = {"GEMINI_API_KEY": "g", "HF_TOKEN": "h", "ANTHROPIC_API_KEY": "a"}
+GATEWAY = {
+    "CLOUDFLARE_ACCOUNT_ID": "acc",
+    "CLOUDFLARE_GATEWAY_ID": "gate",
+    "CLOUDFLARE_API_TOKEN": "token\n",
+}
+# All that any kind asks the environment for, so that each can be reached.
+EVERYTHING = {
+    name: "x"
+    for preset in PRESETS.values()
+    for name in (preset.key_env, *(variable.env for variable in preset.variables.values()))
+    if name
+}
 
 
 def start(**environ: str) -> Loaded:
@@ -33,6 +46,7 @@ def test_the_keys_alone_are_enough() -> None:
     assert chain_of(start(**KEYS)) == [
         "gemini/gemini-3-flash",
         "huggingface/meta-llama/Llama-3.3-70B-Instruct",
+        "anthropic/claude-haiku-5-5",
     ]
 
 
@@ -48,6 +62,7 @@ def test_each_provider_has_its_key() -> None:
     assert {provider.name: provider.api_key for provider in providers} == {
         "gemini": Secret("g"),
         "huggingface": Secret("h"),
+        "anthropic": Secret("a"),
     }
 
 
@@ -83,10 +98,6 @@ def test_a_provider_without_a_key_is_left_out_with_a_warning() -> None:
     assert "huggingface is left out: HF_TOKEN is not set" in start(GEMINI_API_KEY="g").warnings
 
 
-def test_a_provider_that_is_not_served_yet_is_left_out_with_a_warning() -> None:
-    assert "anthropic is left out: this version does not support it" in start(**KEYS).warnings
-
-
 @pytest.mark.parametrize("key", ["", " "])
 def test_an_empty_key_is_no_key(key: str) -> None:
     assert "GEMINI_API_KEY is not set" in error_of(GEMINI_API_KEY=key)
@@ -102,7 +113,7 @@ def test_no_provider_at_all_is_an_error_that_names_what_to_set() -> None:
     assert error_of() == (
         "environment: no provider can be asked; gemini is left out: GEMINI_API_KEY is not set;"
         " huggingface is left out: HF_TOKEN is not set;"
-        " anthropic is left out: this version does not support it"
+        " anthropic is left out: ANTHROPIC_API_KEY is not set"
     )
 
 
@@ -115,20 +126,97 @@ def test_the_applications_own_base_url_is_not_ours() -> None:
     assert loaded.settings.providers[0].base_url == "https://api.openai.com/v1"
 
 
-def test_the_gateway_is_ignored_with_a_warning() -> None:
-    gateway = dict.fromkeys(
-        ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_GATEWAY_ID", "CLOUDFLARE_API_TOKEN"), "x"
+@pytest.mark.parametrize("kind", PRESETS)
+def test_every_kind_can_be_named(kind: str) -> None:
+    loaded = start(**EVERYTHING, AI_PROVIDER=kind, AI_FALLBACK_PROVIDERS=",")
+
+    assert chain_of(loaded) == [f"{kind}/{PRESETS[kind].model or '*'}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"), [("vertex", "GOOGLE_CLOUD_PROJECT"), ("bedrock", "AWS_REGION")]
+)
+def test_a_cloud_needs_no_key_as_it_has_credentials_of_its_own(kind: str, variable: str) -> None:
+    loaded = start(AI_PROVIDER=kind, AI_FALLBACK_PROVIDERS=",", **{variable: "x"})
+
+    assert [(one.name, one.keys) for one in loaded.settings.providers] == [(kind, ())]
+
+
+def test_the_gateway_is_the_way_to_whom_it_serves() -> None:
+    reached = {one.name: one.base_url for one in start(**KEYS, **GATEWAY).settings.providers}
+
+    assert reached == {
+        "gemini": "https://gateway.ai.cloudflare.com/v1/acc/gate/google-ai-studio/v1beta/openai",
+        "huggingface": PRESETS["huggingface"].base_url,
+        "anthropic": "https://gateway.ai.cloudflare.com/v1/acc/gate/anthropic/v1",
+    }
+
+
+def test_the_gateway_has_its_token_and_is_told_to_keep_out() -> None:
+    gemini, huggingface, _ = start(**KEYS, **GATEWAY).settings.providers
+
+    assert (dict(gemini.headers), huggingface.headers) == (
+        {
+            "cf-aig-max-attempts": Secret("1"),
+            "cf-aig-skip-cache": Secret("true"),
+            "cf-aig-authorization": Secret("Bearer token"),
+        },
+        (),
     )
 
-    assert start(**KEYS, **gateway).warnings[-1] == (
-        "CLOUDFLARE_GATEWAY_ID is ignored: this version does not reach providers through a gateway"
+
+def test_a_provider_behind_the_gateway_has_its_own_key_as_well() -> None:
+    assert start(**KEYS, **GATEWAY).settings.providers[0].keys == (Secret("g"),)
+
+
+def test_a_key_may_be_stored_with_the_gateway() -> None:
+    loaded = start(**GATEWAY)
+
+    assert [(one.name, one.keys) for one in loaded.settings.providers] == [
+        ("gemini", ()),
+        ("anthropic", ()),
+    ]
+
+
+def test_the_parts_of_the_gateways_address_are_quoted() -> None:
+    odd = GATEWAY | {"CLOUDFLARE_GATEWAY_ID": " a/b?c "}
+
+    assert (
+        start(**odd)
+        .settings.providers[0]
+        .base_url.startswith("https://gateway.ai.cloudflare.com/v1/acc/a%2Fb%3Fc/google-ai-studio/")
     )
 
 
-def test_a_part_of_the_gateway_is_none() -> None:
-    warnings = start(**KEYS, CLOUDFLARE_ACCOUNT_ID="x").warnings
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ("CLOUDFLARE_ACCOUNT_ID",),
+            "the gateway is not used without CLOUDFLARE_GATEWAY_ID and CLOUDFLARE_API_TOKEN",
+        ),
+        (
+            ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_GATEWAY_ID"),
+            "the gateway is not used without CLOUDFLARE_API_TOKEN",
+        ),
+    ],
+    ids=["one", "two"],
+)
+def test_a_part_of_the_gateway_is_none_with_a_warning(given: tuple[str, ...], said: str) -> None:
+    loaded = start(**KEYS, **{name: GATEWAY[name] for name in given})
 
-    assert not any("gateway" in warning for warning in warnings)
+    assert (loaded.warnings, loaded.settings) == ((said,), start(**KEYS).settings)
+
+
+def test_what_cloudflares_own_models_need_is_no_part_of_a_gateway() -> None:
+    loaded = start(
+        AI_PROVIDER="cloudflare",
+        AI_FALLBACK_PROVIDERS=",",
+        CLOUDFLARE_ACCOUNT_ID="a",
+        CLOUDFLARE_API_TOKEN="t",
+    )
+
+    assert loaded.warnings == ()
 
 
 def test_the_breaker_is_set_in_counts_and_milliseconds() -> None:
@@ -195,10 +283,13 @@ def test_a_problem_names_its_variable(variable: str, value: str, said: str) -> N
     assert error_of(**KEYS, **{variable: value}) == f"{variable}: {said}"
 
 
-def test_a_kind_that_needs_an_address_needs_a_file() -> None:
+def test_a_kind_that_needs_an_address_names_the_variable_for_it() -> None:
     said = error_of(AI_PROVIDER="azure", AZURE_OPENAI_API_KEY="k", AI_FALLBACK_PROVIDERS=",")
 
-    assert said == "environment: providers.azure.base_url: is required for kind azure"
+    assert said == (
+        "environment: providers.azure.base_url: is required for kind azure,"
+        " or the variable AZURE_OPENAI_RESOURCE"
+    )
 
 
 def test_variables_override_a_file() -> None:

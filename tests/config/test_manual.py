@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.config import json_schema, load
-from sidecar.config.not_yet import KEYS, KINDS, STORES
+from sidecar.config.errors import CLASSES
+from sidecar.config.not_yet import KEYS, STORES
+from sidecar.core.capability import Capability
 from sidecar.core.settings import BreakerPolicy, Settings, Timeouts
 from sidecar.dialects.presets import PRESETS
 from tests.config.texts import problems_of
@@ -75,6 +78,11 @@ def test_the_shipped_schema_is_current() -> None:
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], drain_timeout: 60}",
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], retry: {}}",
         "{providers: {a: {kind: openai, no: 1}}, routes: [{models: [a], chain: [a]}]}",
+        "{providers: {a: {kind: openai, api_keys: []}}, routes: [{models: [a], chain: [a]}]}",
+        "{providers: {a: {kind: openai, cannot: [x]}}, routes: [{models: [a], chain: [a]}]}",
+        "{providers: {a: {kind: openai, errors: [{match: {}, class: auth}]}},"
+        " routes: [{models: [a], chain: [a]}]}",
+        "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], prices: {a: {}}}",
     ],
 )
 def test_the_schema_refuses_what_is_wrong(text: str) -> None:
@@ -84,7 +92,9 @@ def test_the_schema_refuses_what_is_wrong(text: str) -> None:
 def test_the_manual_says_the_defaults() -> None:
     loaded = load(MANUAL, KEYED).settings
 
-    assert loaded == Settings(routes=loaded.routes, providers=loaded.providers)
+    assert loaded == Settings(
+        routes=loaded.routes, providers=loaded.providers, prices=loaded.prices
+    )
 
 
 def test_the_manual_says_the_defaults_of_breakers_and_clocks() -> None:
@@ -97,18 +107,25 @@ def test_the_manual_has_every_key() -> None:
     assert set(keys_of(json_schema())) - set(keys_in(document("sidecar.yaml"))) == set()
 
 
-def test_the_manual_names_every_kind_with_its_variable() -> None:
-    text = MANUAL.read_text()
+@pytest.mark.parametrize("kind", PRESETS)
+def test_the_manual_names_every_kind_with_its_variables(kind: str) -> None:
+    table = MANUAL.read_text().partition("kind: gemini")[0]
+    variables = {variable.env for variable in PRESETS[kind].variables.values()}
 
-    needed = {word for kind, preset in PRESETS.items() for word in (kind, preset.key_env)}
-    assert [word for word in needed if word not in text] == []
+    needed = {f" {kind} ", PRESETS[kind].key_env, *(f"[{variable}]" for variable in variables)}
+    assert [word for word in needed if word not in table] == []
+
+
+@pytest.mark.parametrize("word", [*CLASSES, *Capability])
+def test_the_manual_names_every_class_and_capability(word: str) -> None:
+    assert re.search(rf"\b{word}\b", MANUAL.read_text())
 
 
 def test_the_manual_lists_what_is_not_served_yet() -> None:
     listed = MANUAL.read_text().partition("Not in this version")[2]
 
     refused = {key.rpartition(".")[2] for key in KEYS} | {f"{store}://" for store in STORES}
-    assert [word for word in (refused | set(KINDS)) if word not in listed] == []
+    assert [word for word in refused if word not in listed] == []
 
 
 def test_the_smallest_file_needs_no_more_than_what_has_no_default() -> None:

@@ -8,6 +8,12 @@ from tests.config.texts import BASE, problems_of
 
 ENVIRON = {"SIXTY": "60", "WORD": "word", "THREE": "3"}
 
+CLASSES = (
+    "rate_limit, overloaded, warming, server_error, timeout_upstream, generation_failed, auth,"
+    " forbidden, quota_exhausted, model_missing, not_supported, unsupported_param, context_length,"
+    " too_large, content_filter, bad_request"
+)
+
 # One line after BASE, which is line 5, and what is said of it.
 KEYS = {
     "unknown key": (
@@ -137,6 +143,67 @@ KEYS = {
         "store: redis://:pw@host",
         "c.yaml:5:8: store: redis:// is not supported by this version; remove it",
     ),
+    "rule that says nothing": (
+        "errors: [{match: {}, class: auth}]",
+        "c.yaml:5:18: errors.0.match: must not be empty",
+    ),
+    "rule without a match": (
+        "errors: [{class: auth}]",
+        "c.yaml:5:10: errors.0.match: is required",
+    ),
+    "rule without a class": (
+        "errors: [{match: {code: 7}}]",
+        "c.yaml:5:10: errors.0.class: is required",
+    ),
+    "misspelt class": (
+        "errors: [{match: {code: 7}, class: quota_exausted}]",
+        "c.yaml:5:36: errors.0.class: must be one of " + CLASSES + ", got quota_exausted"
+        " (did you mean quota_exhausted?)",
+    ),
+    "field's own name for the class": (
+        "errors: [{match: {code: 7}, class: auth, outcome: auth}]",
+        "c.yaml:5:42: errors.0.outcome: unknown key",
+    ),
+    "code of another sort": (
+        "errors: [{match: {code: [7]}, class: auth}]",
+        "c.yaml:5:25: errors.0.match.code: must be text, got a list",
+    ),
+    "truth for a code": (
+        "errors: [{match: {code: off}, class: auth}]",
+        'c.yaml:5:25: errors.0.match.code: must be text, got off (did you mean "off"?)',
+    ),
+    "nothing for a condition": (
+        "errors: [{match: {status: null}, class: auth}]",
+        "c.yaml:5:27: errors.0.match.status: must be a whole number, got null",
+    ),
+    "empty text": (
+        "errors: [{match: {text: ''}, class: auth}]",
+        "c.yaml:5:25: errors.0.match.text: must not be empty",
+    ),
+    "status that is none": (
+        "errors: [{match: {status: 40}, class: auth}]",
+        "c.yaml:5:27: errors.0.match.status: must be at least 100, got 40",
+    ),
+    "price of an unknown provider": (
+        "prices: {on/m: {input: 1, output: 1}}",
+        "c.yaml:5:10: prices.on/m: unknown provider (did you mean one?)",
+    ),
+    "price without a model": (
+        "prices: {one: {input: 1, output: 1}}",
+        "c.yaml:5:10: prices.one: the name must match ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}/.{1,256}$",
+    ),
+    "price without its half": (
+        "prices: {one/m: {input: 1}}",
+        "c.yaml:5:17: prices.one/m.output: is required",
+    ),
+    "price below nothing": (
+        "prices: {one/m: {input: 1, output: 1, cached_input: -0.1}}",
+        "c.yaml:5:53: prices.one/m.cached_input: must not be negative, got -0.1",
+    ),
+    "price in words": (
+        "prices: {one/m: {input: cheap, output: 1}}",
+        "c.yaml:5:25: prices.one/m.input: must be a number, not text, got cheap",
+    ),
     "unknown store": ("store: memroy", "c.yaml:5:8: store: must be memory, got ***"),
 }
 
@@ -155,11 +222,6 @@ PROVIDERS = {
         "  one: {kind: opnai}",
         "c.yaml:2:15: providers.one.kind: unknown kind, got opnai (did you mean openai?)",
     ),
-    "kind that is not served yet": (
-        "  one: {kind: anthropic}",
-        "c.yaml:2:15: providers.one.kind: is not supported by this version; remove it,"
-        " got anthropic",
-    ),
     "key of the section above": (
         "  one: {kind: openai, name: x}",
         "c.yaml:2:23: providers.one.name: cannot be set here",
@@ -168,13 +230,39 @@ PROVIDERS = {
         "  one: {kind: openai, timeouts: {total: 1s}}",
         "c.yaml:2:34: providers.one.timeouts.total: cannot be set here",
     ),
-    "a second key": (
-        "  one: {kind: openai, api_keys: []}",
-        "c.yaml:2:23: providers.one.api_keys: is not supported by this version; remove it",
+    "no keys": (
+        "  one: {kind: gemini, api_keys: []}",
+        "c.yaml:2:33: providers.one.api_keys: must not be empty",
+    ),
+    "keys that are all left out": (
+        "  one: {kind: gemini, api_keys: ['', '${NONE:-}', off]}",
+        "c.yaml:2:33: providers.one.api_keys: must hold a key",
+    ),
+    "one of the keys": (
+        "  one: {kind: gemini, api_keys: [4]}",
+        "c.yaml:2:34: providers.one.api_keys.0: must be text, got ***",
+    ),
+    "key and keys": (
+        "  one: {kind: openai, api_key: a, api_keys: [b]}",
+        "c.yaml:2:45: providers.one.api_keys: cannot stand beside api_key: put every key here",
+    ),
+    "unknown capability": (
+        "  one: {kind: openai, cannot: [image]}",
+        "c.yaml:2:32: providers.one.cannot.0: must be one of tools, images, audio, pdf,"
+        " json_schema, n, completions, embeddings, responses, got image (did you mean images?)",
+    ),
+    "one capability without a list": (
+        "  one: {kind: openai, cannot: tools}",
+        "c.yaml:2:31: providers.one.cannot: must be a list, got a single value",
+    ),
+    "rule of one provider": (
+        "  one: {kind: openai, errors: [{match: {status: 400}, class: ok}]}",
+        "c.yaml:2:62: providers.one.errors.0.class: must be one of " + CLASSES + ", got ok",
     ),
     "no address": (
         "  one: {kind: azure, api_key: k}",
-        "c.yaml:2:8: providers.one.base_url: is required for kind azure",
+        "c.yaml:2:8: providers.one.base_url: is required for kind azure,"
+        " or the variable AZURE_OPENAI_RESOURCE",
     ),
     "no account": (
         "  one: {kind: cloudflare, api_key: k}",
@@ -405,7 +493,7 @@ retry: {}
 @pytest.mark.parametrize(
     "line",
     [
-        *("streaming: {}", "hedge: {after: off}", "prices: {}", "errors: []", "tracing: off"),
+        *("streaming: {}", "hedge: {after: off}", "tracing: off"),
         *("fleet: {}", "retry: off", "breaker: {all_open: fail_fast}"),
         *("store: rediss://h", "store: redis+sentinel://h", "store: redis+cluster://h"),
         *("store: etcd://h", "store: etcds://h"),
@@ -417,7 +505,7 @@ def test_what_is_not_served_yet_is_refused_and_not_called_unknown(line: str) -> 
     assert said.endswith("is not supported by this version; remove it")
 
 
-@pytest.mark.parametrize("key", ["api_keys", "max_in_flight", "retry", "errors", "breaker.slow"])
+@pytest.mark.parametrize("key", ["max_in_flight", "retry", "breaker.slow"])
 def test_what_a_provider_cannot_have_yet_is_refused(key: str) -> None:
     outer, _, inner = key.partition(".")
     value = f"{{{inner}: 1}}" if inner else "1"
@@ -444,6 +532,23 @@ def test_a_problem_within_an_alias_is_told_where_it_was_written() -> None:
     assert problems_of(text) == [
         "c.yaml:4:30: routes.0.chain.0: unknown provider, got nix",
         "c.yaml:4:30: routes.1.chain.0: unknown provider, got nix",
+    ]
+
+
+def test_a_broken_rule_of_all_providers_is_told_once() -> None:
+    text = replaced(2, "  one: {kind: openai}\n  two: {kind: openai}")
+
+    assert problems_of(text + "breaker: {min_requests: 0}\n") == [
+        "c.yaml:6:25: breaker.min_requests: must be at least 1, got 0"
+    ]
+
+
+def test_every_wrong_half_of_a_price_is_told() -> None:
+    said = problems_of(BASE + "prices: {one/m: {input: -1, output: -2}}\n")
+
+    assert said == [
+        "c.yaml:5:25: prices.one/m.input: must not be negative, got -1",
+        "c.yaml:5:37: prices.one/m.output: must not be negative, got -2",
     ]
 
 

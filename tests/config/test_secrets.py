@@ -25,7 +25,8 @@ providers:
     api_key: ${SECRET}
     headers: {x-key: "Bearer ${SECRET}"}
     proxy: http://user:${IN_URL}@host
-routes: [{models: [a], chain: [one]}]
+  two: {kind: gemini, api_keys: ["${SECRET}", "x${SECRET}"]}
+routes: [{models: [a], chain: [one, two]}]
 admin_token: ${SECRET}
 """
 
@@ -43,6 +44,12 @@ WRONG = [
     *("providers: {one: {kind: openai, ca_file: '${SECRET}'}}",),
     *("providers: {one: {kind: openai, headers: ['${SECRET}']}}",),
     *("providers: {one: {kind: openai, api_key: ['${SECRET}']}}",),
+    *("providers: {one: {kind: openai, api_keys: '${SECRET}'}}",),
+    *("providers: {one: {kind: openai, api_keys: [['${SECRET}']]}}",),
+    *("providers: {one: {kind: openai, api_key: '${SECRET}', api_keys: ['${SECRET}']}}",),
+    *("providers: {one: {kind: openai, cannot: ['${SECRET}']}}",),
+    *("errors: [{match: {status: '${SECRET}'}, class: '${SECRET}'}]",),
+    *("prices: {one/m: {input: '${SECRET}', output: 1}}", "prices: '${SECRET}'"),
     *("routes: [{models: ['${SECRET}', '${SECRET}'], chain: ['${SECRET}']}]",),
     *("routes: [{models: '${SECRET}', chain: [{provider: '${SECRET}'}]}]", "routes: ['${SECRET}']"),
 ]
@@ -57,7 +64,9 @@ LITERAL = [
     *("providers: {one: {kind: openai, base_url: 'ftp://h?key=SECRET'}}",),
     *("providers: {one: {kind: openai, headers: {a: [SECRET]}}}",),
     *("providers: {one: {kind: openai, headers: SECRET}}",),
-    *("providers: {one: {kind: openai, api_keys: [SECRET]}}",),
+    *("providers: {one: {kind: openai, api_key: SECRET, api_keys: [SECRET]}}",),
+    *("providers: {one: {kind: openai, api_keys: SECRET}}",),
+    *("providers: {one: {kind: openai, api_keys: [{a: SECRET}]}}",),
 ]
 
 
@@ -97,6 +106,18 @@ def test_no_secret_of_the_environment_is_in_a_problem(variable: str) -> None:
         load(None, environ)
 
     assert "12345" not in str(refused.value)
+
+
+def test_the_gateways_token_is_not_in_a_problem() -> None:
+    gateway = {"CLOUDFLARE_ACCOUNT_ID": "a", "CLOUDFLARE_GATEWAY_ID": "g"}
+
+    with pytest.raises(ConfigError) as refused:
+        load(None, gateway | {"CLOUDFLARE_API_TOKEN": "sk-12345\n@h"})
+
+    assert str(refused.value).splitlines()[0] == (
+        "CLOUDFLARE_API_TOKEN: providers.gemini.headers.cf-aig-authorization:"
+        " must not hold a line break or another control character, got ***"
+    )
 
 
 def test_an_error_carries_no_cause_that_would_show_the_file() -> None:

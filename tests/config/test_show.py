@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import yaml
 
 from sidecar.config import explain, redacted
@@ -22,10 +23,20 @@ breaker: {open_timeout: 61s, open_backoff: {multiplier: 2, max: 5m}}
 timeouts: {idle: 250ms}
 providers:
   one: {kind: openai, api_key: k, headers: {a: x}, proxy: "http://u:p@h"}
-  two: {kind: gemini, api_key: k, breaker: {scope: model}, timeouts: {connect: 1s}}
+  two:
+    kind: gemini
+    api_keys: [k, l]
+    breaker: {scope: model}
+    timeouts: {connect: 1s}
+    cannot: [n, images]
+    errors: [{match: {code: 7, text: "try: later"}, class: overloaded}]
+errors: [{match: {status: 400, type: t}, class: auth}]
+prices:
+  one/m: {input: 1, cached_input: 0.25, output: 2.5}
+  two/*: {input: 3, output: 4}
 routes:
   - models: [a, "b*"]
-    chain: [one/m, {provider: two, context: 5, timeouts: {answer: 1h}}]
+    chain: [one/m, {provider: two, context: 5, timeouts: {answer: 1h}, cannot: [audio]}]
     timeouts: {total: 2m}
   - {models: ["*"], chain: [two/org/m], content_filter: return}
 """
@@ -39,6 +50,7 @@ def without_secrets(settings: Settings) -> Settings:
         return replace(
             provider,
             api_key=provider.api_key and hidden,
+            api_keys=(hidden,) * len(provider.api_keys),
             proxy=provider.proxy and Secret("http://***"),
             headers=tuple((name, hidden) for name, _ in provider.headers),
         )
@@ -78,10 +90,21 @@ def test_every_secret_is_hidden() -> None:
     )
 
 
+def test_every_key_of_several_is_hidden() -> None:
+    assert redacted(settings_of(FULL))["providers"]["two"]["api_keys"] == ["***", "***"]
+
+
+def test_the_rules_of_all_providers_are_shown_with_each_of_them() -> None:
+    assert redacted(settings_of(FULL))["providers"]["two"]["errors"] == [
+        {"match": {"code": "7", "text": "try: later"}, "class": "overloaded"},
+        {"match": {"status": 400, "type": "t"}, "class": "auth"},
+    ]
+
+
 def test_what_is_not_set_is_not_shown() -> None:
     shown = redacted(settings_of(BASE))
 
-    assert not {"api_key", "proxy", "ca_file"} & shown["providers"]["one"].keys()
+    assert not {"api_key", "api_keys", "proxy", "ca_file"} & shown["providers"]["one"].keys()
 
 
 def test_a_chain_is_explained_with_its_models_clocks_and_thresholds() -> None:
@@ -92,7 +115,8 @@ b1 takes the route a,b*
   the whole chain has 2m; a refusal by content policy fails over
 
 1. one: m
-   provider  openai, https://api.openai.com/v1
+   provider  openai, https://api.openai.com/v1, 1 key
+   price     1 in (0.25 cached), 2.5 out, in USD per million tokens
    clocks    connect 5s, first token 12s (1m with reasoning), answer 2m, idle 250ms
    breaker   one
              opens after 3 failures in a row within 1m,
@@ -101,7 +125,9 @@ b1 takes the route a,b*
              closes after 2 good probes; at most 2 at once in the whole fleet, one of each pod
 
 2. two: the model that was asked for, window of 5 tokens
-   provider  gemini, https://generativelanguage.googleapis.com/v1beta/openai
+   provider  gemini, https://generativelanguage.googleapis.com/v1beta/openai, 2 keys
+   cannot    audio, completions, images, n
+   price     3 in, 4 out, in USD per million tokens
    clocks    connect 1s, first token 12s (1m with reasoning), answer 1h, idle 250ms
    breaker   two/*
              opens after 3 failures in a row within 1m,
@@ -113,6 +139,16 @@ b1 takes the route a,b*
 
 def test_a_plain_breaker_is_explained_without_a_backoff() -> None:
     assert "stays open for 1m\n" in explain(settings_of(BASE), "a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("openai", "no key"), ("vertex", "Google's credentials"), ("bedrock", "AWS credentials")],
+)
+def test_a_provider_without_a_key_is_told_with_what_it_has_instead(kind: str, said: str) -> None:
+    text = BASE.replace("openai", f"{kind}, base_url: http://h")
+
+    assert f"   provider  {kind}, http://h, {said}\n" in explain(settings_of(text), "a")
 
 
 def test_a_model_that_no_route_takes_is_told_so() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.failover import Failover, Failure, GiveUp, Step, Try
+from sidecar.core.capability import Capability
+from sidecar.core.failover import MOST_AGAINS, Failover, Failure, GiveUp, Step, Try
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
 from sidecar.core.settings import ContentFilter, Entry
@@ -260,3 +261,62 @@ def test_a_lease_that_ends_later_changes_nothing() -> None:
     step = first(walk(A, deadline_s=9.0))
 
     assert step.before(12.0) is step
+
+
+BLIND = replace(B, cannot=frozenset((Capability.IMAGES,)))
+IMAGES = frozenset((Capability.IMAGES,))
+
+
+def test_who_cannot_do_what_the_call_needs_is_passed_over_where_another_can() -> None:
+    told: list[tuple[Entry, SkipReason]] = []
+    failover = Failover(
+        chain=(BLIND, A), deadline_s=300.0, needs=IMAGES, skips=lambda *skip: told.append(skip)
+    )
+
+    assert asked(failover) == "a"
+    assert told == [(BLIND, SkipReason.UNSUPPORTED)]
+    assert str(failover.steps[0]) == "b;skipped;unsupported;0"
+
+
+def test_where_nobody_can_everybody_is_asked() -> None:
+    failover = Failover(chain=(BLIND,), deadline_s=300.0, needs=IMAGES)
+
+    assert asked(failover) == "b"
+
+
+def test_a_call_that_needs_nothing_passes_nobody_over() -> None:
+    assert asked(walk(BLIND, A)) == "b"
+
+
+def test_a_prompt_goes_to_who_can_hold_it() -> None:
+    small, large = entry("small", context=10), entry("large", context=100)
+
+    assert asked(Failover(chain=(small, large), deadline_s=300.0, tokens=11)) == "large"
+    assert asked(Failover(chain=(small, large), deadline_s=300.0, tokens=9)) == "small"
+
+
+def test_a_prompt_that_nobody_can_hold_is_judged_by_the_providers() -> None:
+    small = entry("small", context=10)
+
+    assert asked(Failover(chain=(small,), deadline_s=300.0, tokens=11)) == "small"
+
+
+def test_a_provider_that_is_worth_it_is_asked_again_at_once() -> None:
+    failover = walk(A, B)
+    asked(failover)
+    failover.failed(A, Failure(outcome=Outcome.RATE_LIMIT, again=True), 0.1)
+
+    assert asked(failover) == "a"
+    fail(failover, A, Outcome.RATE_LIMIT)
+    assert asked(failover) == "b"
+
+
+def test_nobody_is_asked_again_for_ever() -> None:
+    failover = walk(A, B)
+    asked(failover)
+    tries = 0
+    while failover.steps == [] or asked(failover) == "a":
+        tries += 1
+        failover.failed(A, Failure(outcome=Outcome.RATE_LIMIT, again=True), 0.1)
+
+    assert tries == MOST_AGAINS + 1

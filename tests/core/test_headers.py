@@ -52,11 +52,11 @@ any_headers = st.lists(st.tuples(names, st.text(max_size=12)), max_size=8)
 
 
 def test_what_the_sdk_says_of_itself_reaches_no_provider() -> None:
-    assert to_provider(SENT_BY_THE_SDK, openai_headers=False) == FOR_ANY_PROVIDER
+    assert to_provider(SENT_BY_THE_SDK, "") == FOR_ANY_PROVIDER
 
 
 def test_openai_headers_reach_those_who_know_them() -> None:
-    assert to_provider(SENT_BY_THE_SDK, openai_headers=True) == FOR_OPENAI
+    assert to_provider(SENT_BY_THE_SDK, "openai") == FOR_OPENAI
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_openai_headers_reach_those_who_know_them() -> None:
     ],
 )
 def test_a_request_header_stays_here(name: str) -> None:
-    assert to_provider([(name, "1")], openai_headers=False) == []
+    assert to_provider([(name, "1")], "") == []
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_request_header_stays_here(name: str) -> None:
     ],
 )
 def test_a_request_header_goes_on(name: str) -> None:
-    assert to_provider([(name, "1")], openai_headers=False) == [(name, "1")]
+    assert to_provider([(name, "1")], "") == [(name, "1")]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_connection_names_stays_here() -> None:
         *(("Connection", "x-third"), ("X-Third", "3"), ("X-Team", "search")),
     ]
 
-    assert to_provider(iter(headers), openai_headers=False) == [("X-Team", "search")]
+    assert to_provider(iter(headers), "") == [("X-Team", "search")]
 
 
 def test_a_header_that_comes_twice_goes_on_twice() -> None:
@@ -142,24 +142,24 @@ def test_a_header_that_comes_twice_goes_on_twice() -> None:
 def test_a_value_unfit_for_the_wire_never_passes(value: str) -> None:
     headers = [("X-Team", value)]
 
-    assert [*to_provider(headers, openai_headers=True), *to_application(headers)] == []
+    assert [*to_provider(headers, "openai"), *to_application(headers)] == []
 
 
 @pytest.mark.parametrize("value", ["", "a\tb", "Grüße", "a\u00a0b"], ids=repr)
 def test_other_values_pass_unchanged(value: str) -> None:
-    assert to_provider([("X-Team", value)], openai_headers=False) == [("X-Team", value)]
+    assert to_provider([("X-Team", value)], "") == [("X-Team", value)]
 
 
 @given(any_headers)
 def test_nothing_is_made_up(headers: list[tuple[str, str]]) -> None:
-    passed = [*to_provider(headers, openai_headers=True), *to_application(headers)]
+    passed = [*to_provider(headers, "openai"), *to_application(headers)]
 
     assert {value for _, value in passed} <= {value for _, value in headers}
 
 
 @given(any_headers)
 def test_what_passes_is_fit_for_the_wire(headers: list[tuple[str, str]]) -> None:
-    passed = [*to_provider(headers, openai_headers=True), *to_application(headers)]
+    passed = [*to_provider(headers, "openai"), *to_application(headers)]
     lines = [f"{name}: {value}" for name, value in passed]
 
     assert all(line.encode() and not {*"\r\n\0"} & {*line} for line in lines)

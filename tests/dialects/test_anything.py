@@ -6,10 +6,14 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
+from sidecar.core.answer import AnswerFailed, Judge, Move
 from sidecar.core.outcome import Endpoint
-from sidecar.dialects.openai import StreamReader, read_usage
+from sidecar.core.sse import Event, Parser
+from sidecar.dialects.dialect import Json
+from sidecar.dialects.openai import ChatReader, read_usage
+from sidecar.dialects.openai_application import ChatApplication
 from sidecar.dialects.openai_whole import as_stream, read_answer
+from sidecar.dialects.tidy_whole import tidy_whole
 
 NAMES = st.sampled_from(
     (
@@ -28,16 +32,17 @@ CHOICES = st.lists(st.dictionaries(NAMES, ODD, max_size=5) | ODD, max_size=3)
 CHUNKS = ODD | st.fixed_dictionaries({"choices": CHOICES}, optional={"usage": ODD, "error": ODD})
 
 
-@given(st.lists(CHUNKS, min_size=1, max_size=4))
-def test_any_stream_of_json_is_read(chunks: list[object]) -> None:
-    reader, judge = StreamReader("s"), Judge()
+@given(st.lists(CHUNKS, min_size=1, max_size=4), st.booleans())
+def test_any_stream_of_json_is_read_and_written(chunks: list[object], wants: bool) -> None:
+    reader, judge = ChatReader("s"), Judge()
+    writer = ChatApplication(Endpoint.CHAT, wants_usage=wants).writer()
 
     for chunk in chunks:
-        piece, data = reader.read(orjson.dumps(chunk))
-        assert isinstance(piece, Piece)
-        orjson.loads(data)
+        reading = reader.read(an_event(orjson.dumps(chunk)))
+        for event in Parser(10**6).feed(writer.write(reading)):
+            assert isinstance(orjson.loads(event.data)["choices"], list)
         try:
-            judge.judge(piece, len(data))
+            judge.judge(reading.piece, 1)
         except AnswerFailed:
             return
 
@@ -45,21 +50,24 @@ def test_any_stream_of_json_is_read(chunks: list[object]) -> None:
 ENDPOINTS = st.sampled_from((Endpoint.CHAT, Endpoint.COMPLETIONS))
 
 
-@given(answer=CHUNKS, endpoint=ENDPOINTS, fails=st.booleans())
-def test_any_whole_json_is_an_answer_or_fails(
-    answer: object, endpoint: Endpoint, fails: bool
-) -> None:
+@given(answer=CHUNKS, endpoint=ENDPOINTS)
+def test_any_whole_json_is_an_answer_or_fails(answer: object, endpoint: Endpoint) -> None:
     try:
-        read = read_answer(orjson.dumps(answer), endpoint, filter_fails=fails)
+        read = read_answer(orjson.dumps(answer), endpoint)
+        tidy_whole(read, "s")
         read_usage(read.get("usage"))
-        stream = as_stream(read, endpoint, with_usage=True)
+        stream = as_stream(read, endpoint)
     except AnswerFailed:
         return
     assert moves(stream)[-1] is Move.END
 
 
-def moves(stream: list[bytes]) -> list[Move]:
+def an_event(data: bytes) -> Event:
+    return Event(data, b"", b"data: " + data + b"\n\n")
+
+
+def moves(stream: list[Json]) -> list[Move]:
     """What becomes of a stream that was made from a whole answer."""
-    reader, judge = StreamReader("s"), Judge()
-    read = [reader.read(data) for data in (*stream, b"[DONE]")]
-    return [judge.judge(piece, len(data)) for piece, data in read]
+    reader, judge = ChatReader("s"), Judge()
+    events = [an_event(data) for data in (*map(orjson.dumps, stream), b"[DONE]")]
+    return [judge.judge(reader.read(event).piece, 1) for event in events]

@@ -10,6 +10,8 @@ import pytest
 from sidecar.core.answer import AnswerFailed, Piece
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Endpoint, Outcome
+from sidecar.core.sse import Event
+from sidecar.dialects.dialect import Answered, Json, Reading
 from sidecar.dialects.openai import (
     CONTENT,
     GARBLED,
@@ -17,10 +19,11 @@ from sidecar.dialects.openai import (
     REASONING,
     SILENT,
     THE_END,
-    StreamReader,
+    ChatReader,
     read_usage,
 )
-from sidecar.dialects.openai_whole import as_stream, read_answer
+from sidecar.dialects.openai_application import ChatApplication
+from sidecar.dialects.openai_whole import as_stream, is_empty, is_filtered, read_answer
 
 ZERO = frozenset((0,))
 
@@ -107,12 +110,12 @@ EVENTS: list[tuple[str, bytes, Piece]] = [
     ("data", "piece"), [row[1:] for row in EVENTS], ids=[row[0] for row in EVENTS]
 )
 def test_an_event_means(data: bytes, piece: Piece) -> None:
-    assert StreamReader("s").read(data)[0] == piece
+    assert ChatReader("s").read(Event(data)).piece == piece
 
 
-def read(answer: object, endpoint: Endpoint = Endpoint.CHAT, *, fails: bool = False) -> Outcome:
+def read(answer: object, endpoint: Endpoint = Endpoint.CHAT) -> Outcome:
     try:
-        read_answer(orjson.dumps(answer), endpoint, filter_fails=fails)
+        read_answer(orjson.dumps(answer), endpoint)
     except AnswerFailed as failed:
         return failed.outcome
     return Outcome.OK
@@ -146,10 +149,30 @@ def test_a_200_may_be_no_answer(answer: object, outcome: Outcome) -> None:
     assert read(answer) is outcome
 
 
-def test_a_refusal_by_policy_fails_where_it_is_to_fail_over() -> None:
-    filtered = {"choices": [{**CHOICE, "finish_reason": "content_filter"}]}
+def test_a_refusal_by_policy_is_told_from_an_answer() -> None:
+    assert is_filtered({"choices": [CHOICE, {**CHOICE, "finish_reason": "content_filter"}]})
+    assert not is_filtered({"choices": [CHOICE]})
 
-    assert read(filtered, fails=True) is Outcome.CONTENT_FILTER
+
+SILENCE = {**CHOICE, "message": {"role": "assistant", "content": ""}}
+EMPTY: list[tuple[str, Json, bool]] = [
+    ("says nothing", {"choices": [SILENCE], "usage": {"completion_tokens": 0}}, True),
+    ("says something", {"choices": [CHOICE], "usage": {"completion_tokens": 0}}, False),
+    ("cost a token", {"choices": [SILENCE], "usage": {"completion_tokens": 1}}, False),
+    ("cost nobody knows what", {"choices": [SILENCE]}, False),
+    (
+        "was cut short",
+        {"choices": [SILENCE | {"finish_reason": "length"}], "usage": {"completion_tokens": 0}},
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "empty"), [row[1:] for row in EMPTY], ids=[row[0] for row in EMPTY]
+)
+def test_an_answer_is_empty_that(answer: Json, empty: bool) -> None:
+    assert is_empty(answer) is empty
 
 
 def test_an_embedding_has_data_instead_of_choices() -> None:
@@ -160,7 +183,7 @@ def test_an_embedding_has_data_instead_of_choices() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"choices":[{"index":0'], ids=repr)
 def test_what_is_not_json_is_no_answer(body: bytes) -> None:
     with pytest.raises(AnswerFailed) as failed:
-        read_answer(body, Endpoint.CHAT, filter_fails=False)
+        read_answer(body, Endpoint.CHAT)
 
     assert failed.value.outcome is Outcome.PROTOCOL
 
@@ -190,29 +213,53 @@ NAMED: list[tuple[str, bytes, Piece]] = [
     ("data", "piece"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED]
 )
 def test_an_event_that_is_called_an_error_is_one(data: bytes, piece: Piece) -> None:
-    assert StreamReader("s").read(data, b"error")[0] == piece
+    assert ChatReader("s").read(Event(data, b"error")).piece == piece
 
 
 def test_other_names_mean_nothing() -> None:
-    assert StreamReader("s").read(chunk(delta(content="Hi")), b"message")[0] is CONTENT
+    assert ChatReader("s").read(Event(chunk(delta(content="Hi")), b"message")).piece is CONTENT
 
 
-DEEP = b"[" * 300 + b"]" * 300  # orjson reads it and does not write it
+def an_event(data: bytes) -> Event:
+    return Event(data, b"", b"data: " + data + b"\n\n")
 
 
-def test_what_cannot_be_written_again_is_garbled() -> None:
-    reader = StreamReader("s")
-    deep = b'{"choices":[{"delta":{"role":"assistant"}}],"deep":%b}' % DEEP
-    first, second = reader.read(deep), reader.read(deep)
+def test_a_clean_event_goes_on_as_the_very_bytes_it_came_in() -> None:
+    event = an_event(chunk(delta(content="Hi")))
 
-    assert first == (SILENT, deep)
-    assert second[0] is GARBLED
+    assert ChatReader("s").read(event).raw is event.raw
 
 
-def test_usage_without_choices_gets_a_list_of_none() -> None:
-    data = StreamReader("s").read(b'{"usage":{"prompt_tokens":1}}')[1]
+COUNTED = chunk(delta(finish="stop"), id="x", usage={"prompt_tokens": 5, "completion_tokens": 7})
+COUNTS = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
 
-    assert orjson.loads(data)["choices"] == []
+
+def test_usage_comes_last_in_a_chunk_of_its_own_wherever_it_was_said() -> None:
+    reader = ChatReader("s")
+    said = reader.read(an_event(COUNTED))
+    (last,) = reader.end()
+
+    assert [one.get("usage") for one in said.chunks] == [None]
+    assert (last["id"], last["choices"]) == ("x", [])
+    assert last["usage"]["completion_tokens"] == 7
+
+
+def test_a_chunk_of_usage_alone_says_nothing_more() -> None:
+    reader = ChatReader("s")
+
+    assert reader.read(an_event(b'{"usage":{"prompt_tokens":1}}')).chunks == ()
+    assert [one["choices"] for one in reader.end()] == [[]]
+
+
+@pytest.mark.parametrize("wants", [True, False])
+def test_usage_is_told_to_those_who_asked(wants: bool) -> None:
+    writer = ChatApplication(Endpoint.CHAT, wants_usage=wants).writer()
+    reader = ChatReader("s")
+    reader.read(an_event(COUNTED))
+    written = writer.write(Reading(SILENT, reader.end()))
+
+    assert (b'"usage":{' in written) is wants
+    assert bool(written) is wants
 
 
 @pytest.mark.parametrize(
@@ -247,17 +294,15 @@ def test_cached_tokens_that_cannot_be_are_none(cached: object) -> None:
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2}
 
 
-def streamed(
-    answer: dict[str, Any], endpoint: Endpoint = Endpoint.CHAT, *, with_usage: bool = False
-) -> list[dict[str, Any]]:
-    return [orjson.loads(data) for data in as_stream(answer, endpoint, with_usage=with_usage)]
+def streamed(answer: Json, endpoint: Endpoint = Endpoint.CHAT) -> list[Json]:
+    return as_stream(answer, endpoint)
 
 
 def test_a_whole_answer_turns_into_a_stream_that_means_the_same() -> None:
     calls = [{"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     message = {"role": "assistant", "content": "Hi", "tool_calls": calls}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
-    answer = {"id": "x", "object": "chat.completion", "choices": [choice], "usage": USAGE}
+    answer = {"id": "x", "object": "chat.completion", "choices": [choice]}
 
     first, last = streamed(answer)
 
@@ -268,14 +313,14 @@ def test_a_whole_answer_turns_into_a_stream_that_means_the_same() -> None:
     assert "usage" not in first
 
 
-def test_usage_that_was_asked_for_comes_last() -> None:
-    last = streamed({"id": "x", "choices": [CHOICE], "usage": USAGE}, with_usage=True)[-1]
+def test_usage_of_a_whole_answer_comes_last() -> None:
+    last = streamed({"id": "x", "choices": [CHOICE], "usage": USAGE})[-1]
 
     assert (last["id"], last["choices"], last["usage"]) == ("x", [], USAGE)
 
 
 def test_usage_that_the_provider_did_not_say_is_not_made_up() -> None:
-    assert [one for one in streamed({"choices": [CHOICE]}, with_usage=True) if "usage" in one] == []
+    assert [one for one in streamed({"choices": [CHOICE]}) if "usage" in one] == []
 
 
 def test_a_completion_turns_into_one_event_for_each_choice() -> None:
@@ -303,8 +348,16 @@ def test_what_a_stream_would_call_truncated_turns_into_none(choice: object) -> N
     assert failed.value.outcome is Outcome.PROTOCOL
 
 
-def test_what_cannot_be_written_turns_into_no_stream() -> None:
-    with pytest.raises(AnswerFailed) as failed:
-        streamed({"choices": [CHOICE], "deep": orjson.loads(DEEP)})
+def test_a_whole_answer_that_needs_no_mending_goes_on_as_it_came() -> None:
+    application = ChatApplication(Endpoint.CHAT, wants_usage=False)
+    answered = Answered(answer={"choices": [CHOICE]}, raw=b'{ "choices": [] }')
 
-    assert failed.value.outcome is Outcome.PROTOCOL
+    assert application.write_answer(answered) is answered.raw
+
+
+def test_a_whole_answer_becomes_a_stream_that_is_done() -> None:
+    application = ChatApplication(Endpoint.CHAT, wants_usage=False)
+    stream = application.write_stream(Answered(answer={"choices": [CHOICE], "usage": USAGE}))
+
+    assert stream.endswith(b"data: [DONE]\n\n")
+    assert b'"usage"' not in stream

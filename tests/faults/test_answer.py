@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from sidecar.faults.answer import FILE, VECTOR, Answer, Scene, body_of
+from sidecar.faults.answer import FILE, VECTOR, Answer, Scene
 from sidecar.faults.changes import end_with, leave_out, usage_at_the_finish
-from sidecar.faults.speech import DONE, Speech, speech_of
+from sidecar.faults.healthy import body_of, speech_of
+from sidecar.faults.speech import DONE, Speech
 from sidecar.faults.wire import Call
 
 TOOLS = [{"type": "function", "function": {"name": "lookup"}}]

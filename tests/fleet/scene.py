@@ -20,6 +20,7 @@ OK = Ending(outcome=Outcome.OK, status=200)
 DOWN = Ending(outcome=Outcome.SERVER_ERROR, status=503)
 SILENT = Ending(outcome=Outcome.TIMEOUT_CONNECT)
 HUNG_UP = Ending(outcome=Outcome.CANCELLED)
+BLAMELESS = Ending(outcome=Outcome.GENERATION_FAILED, status=400, blameless=True)
 LIMITED = Ending(outcome=Outcome.RATE_LIMIT, status=429)
 UNIX_S = 1_700_000_000.0
 

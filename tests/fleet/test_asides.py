@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.events import Parked
+from sidecar.core.outcome import COOLING, PARKING, Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import Scope
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import DOWN, LIMITED, OK, FakeClock, Pod, entry, limited, with_policy
 
 UNSTATED = LIMITED
+BAD_KEY = Ending(outcome=Outcome.AUTH, status=401)
+
+
+def told_parked(pod: Pod) -> list[tuple[str, str, str]]:
+    """What was reported as parked: provider, model, outcome."""
+    parked = [event for event in pod.events if isinstance(event, Parked)]
+    return [(one.provider, one.model, one.outcome) for one in parked]
 
 
 def test_a_rate_limit_is_waited_for_as_stated() -> None:
@@ -162,3 +170,57 @@ def test_nothing_else_is_asked_as_a_last_resort(ending: Ending, reason: SkipReas
 
     assert isinstance(answer, Refusal)
     assert answer.reason is reason
+
+
+@pytest.mark.parametrize("outcome", sorted(COOLING | PARKING))
+def test_one_bad_key_of_several_sets_nothing_aside(outcome: Outcome) -> None:
+    pod = Pod()
+    pod.call(Ending(outcome=outcome, status=429, one_key=True))
+
+    assert (pod.refused(), told_parked(pod)) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "model"), [(Outcome.AUTH, ""), (Outcome.MODEL_MISSING, "flash")]
+)
+def test_what_is_parked_is_reported(outcome: Outcome, model: str) -> None:
+    pod = Pod()
+    pod.call(Ending(outcome=outcome, status=404))
+
+    assert told_parked(pod) == [("gemini", model, outcome)]
+
+
+def test_what_is_parked_already_is_not_reported_again() -> None:
+    pod = Pod()
+    first, second = pod.permit(), pod.permit()
+    pod.breakers.settle(first, BAD_KEY)
+    pod.breakers.settle(second, BAD_KEY)
+
+    assert len(told_parked(pod)) == 1
+
+
+def test_a_provider_with_several_breakers_is_reported_once() -> None:
+    policy = with_policy(scope=Scope.MODEL)
+    flash, pro = entry(policy=policy), entry(model="pro", policy=policy)
+    pod = Pod(entries=[flash, pro])
+    permits = [pod.permit(flash), pod.permit(pro)]
+    for permit in permits:
+        pod.breakers.settle(permit, BAD_KEY)
+
+    assert len(told_parked(pod)) == 1
+
+
+def test_what_is_parked_anew_after_its_time_is_reported_anew() -> None:
+    pod = Pod()
+    pod.call(BAD_KEY)
+    pod.clock.turn(600.0)
+    pod.call(BAD_KEY)
+
+    assert len(told_parked(pod)) == 2
+
+
+def test_a_model_that_a_caller_chose_is_not_reported() -> None:
+    pod = Pod(entries=[entry(model=None)])
+    pod.call(Ending(outcome=Outcome.MODEL_MISSING, status=404))
+
+    assert told_parked(pod) == []

@@ -11,6 +11,7 @@ from sidecar.core.permit import Breakers, Ending
 from sidecar.core.settings import OpenBackoff, Scope
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import (
+    BLAMELESS,
     DOWN,
     HUNG_UP,
     LIMITED,
@@ -94,6 +95,22 @@ def test_nothing_else_counts_against_the_provider(outcome: Outcome) -> None:
         pod.breakers.settle(permit, Ending(outcome=outcome, wait_s=0.0))
 
     assert pod.moves == []
+
+
+@pytest.mark.parametrize("ending", [BLAMELESS, replace(DOWN, blameless=True)], ids=str)
+def test_a_blameless_failure_does_not_count_against_the_provider(ending: Ending) -> None:
+    pod = Pod()
+    pod.calls(20, ending)
+
+    assert pod.moves == []
+
+
+def test_a_blameless_failure_ends_no_row_of_failures() -> None:
+    pod = Pod()
+    for ending in (DOWN, DOWN, BLAMELESS, DOWN):
+        pod.call(ending)
+
+    assert pod.refused() is SkipReason.OPEN
 
 
 def test_a_permit_is_settled_once() -> None:
@@ -249,8 +266,9 @@ def test_a_probe_that_says_nothing_of_the_provider_gives_its_slot_back(ending: E
         (DOWN, ProbeVerdict.FAILURE),
         (SILENT, ProbeVerdict.FAILURE),
         (HUNG_UP, ProbeVerdict.VOID),
+        (BLAMELESS, ProbeVerdict.VOID),
     ],
-    ids=["ok", "503", "silence of the only pod", "hung up"],
+    ids=["ok", "503", "silence of the only pod", "hung up", "blameless"],
 )
 def test_every_probe_is_reported(ending: Ending, verdict: ProbeVerdict) -> None:
     pod = due()

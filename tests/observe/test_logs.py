@@ -11,7 +11,7 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from sidecar.core.events import AttemptStarted, Cause, Event, State
+from sidecar.core.events import AttemptStarted, Cause, Event, Parked, State
 from sidecar.core.outcome import Outcome, RequestOutcome
 from sidecar.core.settings import LogSettings
 from sidecar.observe.logs import LineHandler, LogReporter, set_level, setup
@@ -189,6 +189,34 @@ def test_a_failover_is_a_warning_that_says_from_where_and_why(log: Log) -> None:
         "outcome": "server_error",
         "next": "huggingface",
     }
+
+
+def test_what_is_parked_is_a_warning_that_says_what_and_why(log: Log) -> None:
+    log.tell(Parked(provider="gemini", model="gemini-3-flash", outcome=Outcome.MODEL_MISSING))
+
+    (line,) = log.lines
+    del line["time"]
+    assert line == {
+        "level": "warning",
+        "msg": "Provider parked",
+        "provider": "gemini",
+        "model": "gemini-3-flash",
+        "outcome": "model_missing",
+    }
+
+
+def test_of_a_provider_that_is_parked_as_a_whole_no_model_is_named(log: Log) -> None:
+    log.tell(Parked(provider="gemini", model="", outcome=Outcome.AUTH))
+
+    assert "model" not in log.lines[0]
+
+
+def test_nothing_is_said_of_what_is_parked_where_only_errors_are_asked_for(log: Log) -> None:
+    set_level("error")
+
+    log.tell(Parked(provider="gemini", model="", outcome=Outcome.AUTH))
+
+    assert log.text == ""
 
 
 # Breakers

@@ -25,8 +25,9 @@ from sidecar.core.events import (
     Usage,
 )
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
-from sidecar.core.settings import Entry, Route, Settings
+from sidecar.core.settings import Entry, Price, Route, Secret, Settings
 from sidecar.observe.metrics import Build, Metrics
+from sidecar.observe.standing import Keys
 from tests.observe.scene import (
     GEMINI,
     ROUTE,
@@ -39,6 +40,7 @@ from tests.observe.scene import (
     provider,
     request_ended,
 )
+from tests.observe.test_status import Aside, Breaker
 
 CONTRACT = {
     "requests_total": "route endpoint outcome code",
@@ -55,6 +57,11 @@ CONTRACT = {
     "attempt_time_to_first_token_seconds": "provider model",
     "tokens_total": "provider model type",
     "usage_missing_total": "provider model",
+    "cost_usd_total": "provider model",
+    "unpriced_tokens_total": "provider model",
+    "dropped_params_total": "provider param",
+    "parked": "provider reason",
+    "keys_parked": "provider",
     "skips_total": "provider reason",
     "breaker_state": "provider state",
     "breaker_transitions_total": "provider from_state to_state cause origin",
@@ -73,8 +80,26 @@ CONTRACT = {
 OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
 
 
+BUILD = Build(version="0.1.0", config_sha256="c0ffee")
+POOL = tuple(Secret(text) for text in ("key-one", "key-two", "key-three"))
+PRICE = Price(input=2.0, cached_input=0.5, output=10.0)
+
+
 def metrics(settings: Settings = SETTINGS, clock: StillClock | None = None) -> Metrics:
-    return Metrics(settings, clock or StillClock(), Build(version="0.1.0", config_sha256="c0ffee"))
+    return Metrics(settings, clock or StillClock(), BUILD)
+
+
+def with_pool() -> Settings:
+    """The same, where gemini has three keys."""
+    gemini = replace(GEMINI, api_keys=POOL)
+    chain = (Entry(provider=gemini, model="gemini-3-flash"), Entry(provider=provider("single")))
+    return Settings(
+        providers=(gemini, provider("single")), routes=(Route(models=("*",), chain=chain),)
+    )
+
+
+def looking_at(*breakers: Breaker) -> Metrics:
+    return Metrics(SETTINGS, StillClock(), BUILD, breakers=lambda: breakers)
 
 
 def families(of: Metrics) -> list[Metric]:
@@ -121,7 +146,7 @@ def full_name(family: Metric) -> str:
 def test_names_and_labels_are_those_of_the_contract() -> None:
     shown = {
         full_name(family): labels_of(family)
-        for family in families(metrics())
+        for family in families(metrics(with_pool()))
         if not family.name.startswith("process_")
     }
 
@@ -205,7 +230,8 @@ def test_words_that_the_configuration_does_not_know_become_other() -> None:
         for number in range(50)
         for event in (
             request_ended(route=f"route-{number}", code=600 + number),
-            attempt_ended(provider=f"provider-{number}", model=f"model-{number}"),
+            attempt_ended(provider=f"provider-{number}", model=f"model-{number}", usage=USAGE),
+            attempt_ended(dropped=(f"param-{number}",), provider=f"provider-{number}"),
             failed_over(route=f"route-{number}", from_provider=f"provider-{number}"),
             Skipped(
                 request_id="r", route="r", provider=f"provider-{number}", reason=SkipReason.OPEN
@@ -359,6 +385,104 @@ def test_usage_is_missed_only_in_good_answers_that_have_it(
 
     labels = {"provider": "gemini", "model": "gemini-3-flash"}
     assert value(of, "usage_missing_total", **labels) == missing
+
+
+def test_each_field_that_a_provider_did_not_hear_is_counted() -> None:
+    of = told(attempt_ended(dropped=("seed", "store")), attempt_ended(dropped=("seed",)))
+
+    labels = {"provider": "gemini"}
+    assert value(of, "dropped_params_total", **labels, param="seed") == 2
+    assert value(of, "dropped_params_total", **labels, param="store") == 1
+
+
+@pytest.mark.parametrize("name", ["my_own_field", "", "sk-live-1234"])
+def test_a_field_that_no_api_has_is_counted_as_other(name: str) -> None:
+    of = told(attempt_ended(dropped=(name,)))
+
+    assert value(of, "dropped_params_total", provider="gemini", param="other") == 1
+
+
+def spent(usage: Usage, price: Price = PRICE) -> tuple[float | None, float | None]:
+    """What was paid, and how many tokens have no price."""
+    of = metrics(replace(SETTINGS, prices=(("gemini/gemini-3-flash", price),)))
+    told(attempt_ended(usage=usage), of=of)
+    labels = {"provider": "gemini", "model": "gemini-3-flash"}
+    return value(of, "cost_usd_total", **labels), value(of, "unpriced_tokens_total", **labels)
+
+
+MILLION = 1_000_000
+USES: list[tuple[str, Usage, float]] = [
+    ("input", Usage(input=MILLION, output=0), 2.0),
+    ("output", Usage(input=0, output=MILLION), 10.0),
+    ("half of the input cached", Usage(input=MILLION, output=0, cached_input=MILLION // 2), 1.25),
+    ("more cached than there is", Usage(input=MILLION, output=0, cached_input=9 * MILLION), 0.5),
+    ("nothing", Usage(input=0, output=0), 0.0),
+]
+
+
+@pytest.mark.parametrize(("usage", "usd"), [row[1:] for row in USES], ids=[r[0] for r in USES])
+def test_tokens_cost_what_the_configuration_says(usage: Usage, usd: float) -> None:
+    assert spent(usage) == (usd, 0)
+
+
+def test_what_is_cached_costs_as_input_where_nothing_else_is_said() -> None:
+    usage = Usage(input=MILLION, output=0, cached_input=MILLION)
+
+    assert spent(usage, Price(input=2.0, output=10.0)) == (2.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("gemini", "gemini-3-flash"), ("local", "*")], ids=["no price", "any model"]
+)
+def test_tokens_without_a_price_are_counted_apart(name: str, model: str) -> None:
+    priced = replace(SETTINGS, prices=(("gemini/another", PRICE), ("local/*", PRICE)))
+    of = told(attempt_ended(provider=name, model=model, usage=USAGE), of=metrics(priced))
+
+    labels = {"provider": name, "model": model}
+    assert value(of, "unpriced_tokens_total", **labels) == USAGE.input + USAGE.output
+    assert value(of, "cost_usd_total", **labels) == 0
+
+
+# What is set aside
+
+
+def test_what_is_parked_is_counted_by_its_reason() -> None:
+    asides = (Aside(model="a"), Aside(model="b"), Aside(model="", reason="auth"))
+    of = looking_at(Breaker(parked=asides))
+
+    assert value(of, "parked", provider="gemini", reason="model_missing") == 2
+    assert value(of, "parked", provider="gemini", reason="auth") == 1
+
+
+def test_a_provider_that_is_parked_behind_several_breakers_counts_once() -> None:
+    parked = (Aside(model="", reason="auth"),)
+    of = looking_at(
+        Breaker(name="local/a", provider="local", parked=parked),
+        Breaker(name="local/b", provider="local", parked=parked),
+    )
+
+    assert value(of, "parked", provider="local", reason="auth") == 1
+
+
+def test_what_is_parked_no_more_is_gone_at_the_next_look() -> None:
+    shown = [Breaker(parked=(Aside(),))]
+    of = Metrics(SETTINGS, StillClock(), BUILD, breakers=lambda: shown)
+    before = value(of, "parked", provider="gemini", reason="model_missing")
+    shown[:] = [Breaker()]
+
+    after = value(of, "parked", provider="gemini", reason="model_missing")
+    assert (before, after) == (1, 0)
+
+
+def test_the_keys_of_a_pool_that_are_passed_over_are_counted() -> None:
+    pools = {"gemini": Keys(total=3, parked=2)}
+    of = Metrics(with_pool(), StillClock(), BUILD, keys=lambda: pools)
+
+    assert value(of, "keys_parked", provider="gemini") == 2
+
+
+def test_a_provider_with_one_key_has_no_pool() -> None:
+    assert value(metrics(with_pool()), "keys_parked", provider="single") is None
 
 
 def test_a_skip_is_counted_by_its_reason() -> None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from sidecar.observe.standing import Keys
 from sidecar.observe.status import Status, status_page
 from tests.observe.scene import SETTINGS, StillClock, failed_over
 from tests.observe.test_status import Aside, Breaker, Held
@@ -50,6 +51,10 @@ def test_the_page_looks_at_all_that_keeps_calls_from_a_provider() -> None:
     read = set(re.findall(r"\bprovider\.(\w+)", PAGE))
 
     assert {"parked", "cooldown_s", "retry_in_s"} <= read
+
+
+def test_the_page_tells_how_many_keys_of_a_pool_are_in_use() -> None:
+    assert set(re.findall(r"\bkeys\.(\w+)", PAGE)) == set(Keys._fields)
 
 
 @pytest.mark.parametrize("word", ["provider.cause", "one.reason"])

@@ -9,6 +9,7 @@ import orjson
 
 from sidecar.core.events import AttemptStarted, Event, State
 from sidecar.core.outcome import Outcome
+from sidecar.observe.standing import Keys
 from sidecar.observe.status import Status
 from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over
 
@@ -76,7 +77,7 @@ def test_the_keys_of_a_provider_are_those_of_the_contract() -> None:
     assert provider().keys() == {
         *("name", "kind", "state", "since", "epoch", "cause", "open_until", "retry_in_s"),
         *("consecutive_failures", "error_ratio", "p50_s", "p95_s", "ttft_p95_s", "in_flight"),
-        *("held", "parked", "cooldown_s"),
+        *("held", "parked", "cooldown_s", "keys"),
     }
 
 
@@ -166,6 +167,17 @@ def test_what_is_set_aside_is_told_with_its_reason() -> None:
     assert provider(breaker=Breaker(parked=(Aside(),)))["parked"] == [
         {"model": "gemini-3-flash", "reason": "model_missing", "retry_in_s": 600.0}
     ]
+
+
+def test_the_keys_of_a_pool_are_told_by_their_number_alone() -> None:
+    of = status()
+    of.keys = lambda: {"gemini": Keys(total=3, parked=1)}
+
+    assert of.as_json()["providers"][0]["keys"] == {"total": 3, "parked": 1}
+
+
+def test_a_provider_without_a_pool_has_no_keys_to_tell_of() -> None:
+    assert provider()["keys"] is None
 
 
 def test_a_cooldown_is_told_with_its_model_and_how_long_it_lasts() -> None:

@@ -4,44 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
-from sidecar.core.outcome import Endpoint
-from sidecar.proxy.call import Call, Rejected, asks_for_reasoning, no_such_model, read_fields
-
-
-def a_call(body: bytes) -> Call:
-    fields = read_fields(body)
-    return Call(
-        id="r1",
-        endpoint=Endpoint.CHAT,
-        path="/chat/completions",
-        model=fields["model"],
-        stream=False,
-        reasoning=False,
-        fields=fields,
-        body=body,
-        headers=[],
-    )
-
-
-def test_a_body_for_the_same_model_goes_on_as_the_very_bytes_it_came_in() -> None:
-    call = a_call(b'{ "model": "m",  "n": 1.0 }')
-
-    assert call.body_for(None) is call.body
-    assert call.body_for("m") is call.body
-
-
-def test_only_the_model_changes_for_another_one() -> None:
-    call = a_call(b'{"model":"m","messages":[{"content":"\xc3\xbc"}],"novel":{"a":null}}')
-
-    assert orjson.loads(call.body_for("other")) == {
-        "model": "other",
-        "messages": [{"content": "ü"}],
-        "novel": {"a": None},
-    }
-
+from sidecar.proxy.call import Rejected, asks_for_reasoning, no_such_model, read_fields
 
 REASONING: list[tuple[dict[str, Any], bool]] = [
     ({}, False),

@@ -17,7 +17,7 @@ from sidecar.core.settings import Timeouts
 from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.catalog import Effect, Fault, fault, ok, status
 from sidecar.faults.fault import open_answer, send
-from sidecar.faults.speech import speech_of
+from sidecar.faults.healthy import speech_of
 from sidecar.faults.steps import Send, Step, Wait
 from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world, settings_for
 
@@ -218,7 +218,14 @@ async def test_silence_after_the_finish_is_an_end(world: World) -> None:
 async def test_unknown_fields_of_an_answer_survive(world: World) -> None:
     body = {
         "id": "x",
-        "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}],
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Hi"},
+                "finish_reason": "stop",
+            }
+        ],
         "extra_content": {"google": {"thought_signature": "abc"}},
     }
     world.first.plays(status(200, body))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,13 +24,16 @@ from sidecar.core.settings import (
     Settings,
     Timeouts,
 )
+from sidecar.dialects.presets import PRESETS
 from sidecar.faults.provider import ScriptedProvider
 
 ANYWHERE = Address(host="127.0.0.1", port=0)
 QUICK = Timeouts(
     connect_s=1.0, first_token_s=0.4, first_token_reasoning_s=0.8, answer_s=0.6, idle_s=0.3
 )
+ALL_OPENAI: Mapping[str, str] = {}
 MODEL = "gpt-4o"
+MODELS = {"gemini": "gemini-3-flash", "anthropic": "claude-haiku-5-5"}
 MESSAGES: list[Any] = [{"role": "user", "content": "Say hello."}]
 CHAT: dict[str, Any] = {"model": MODEL, "messages": MESSAGES}
 
@@ -74,13 +77,15 @@ def settings_for(
     policy: BreakerPolicy | None = None,
     timeouts: Timeouts = QUICK,
     models: tuple[str, ...] = ("*",),
+    kinds: Mapping[str, str] = ALL_OPENAI,
     **changes: Any,
 ) -> Settings:
-    """Settings with one route along `providers`."""
+    """Settings with one route along `providers`, of kind openai unless `kinds` has their name."""
     known = tuple(
         Provider(
             name=one.name,
-            kind="openai",
+            kind=kinds.get(one.name, "openai"),
+            cannot=PRESETS[kinds.get(one.name, "openai")].cannot,
             base_url=one.base_url,
             api_key=Secret(f"key-of-{one.name}"),
             breaker=policy or BreakerPolicy(),
@@ -89,7 +94,8 @@ def settings_for(
         for one in providers
     )
     chain = tuple(
-        Entry(provider=one, model=f"{one.name}-model", timeouts=timeouts) for one in known
+        Entry(provider=one, model=model_of(one), timeouts=timeouts, cannot=one.cannot)
+        for one in known
     )
     route = Route(models=models, chain=chain, total_s=timeouts.total_s)
     return Settings(
@@ -102,6 +108,11 @@ def settings_for(
             **changes,
         }
     )
+
+
+def model_of(provider: Provider) -> str:
+    """A name by which the dialects can tell what a model of its kind can do."""
+    return MODELS.get(provider.kind, f"{provider.name}-model")
 
 
 async def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:

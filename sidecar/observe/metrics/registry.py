@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -24,6 +24,7 @@ from sidecar.core.settings import Settings
 from sidecar.observe.metrics.families import Catalogue
 from sidecar.observe.metrics.table import (
     Build,
+    of_asides,
     of_attempts,
     of_breakers,
     of_failovers,
@@ -33,17 +34,30 @@ from sidecar.observe.metrics.table import (
     of_tokens,
 )
 from sidecar.observe.series import Spreads
-from sidecar.observe.tallies import AttemptTallies, BreakerTallies, RequestTallies
+from sidecar.observe.standing import Keys, Standing, no_breakers, no_keys
+from sidecar.observe.tallies import AsideTallies, AttemptTallies, BreakerTallies, RequestTallies
 
 OPENMETRICS = "application/openmetrics-text"
 LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 
 
 class Metrics:
-    """Counts events and shows them to Prometheus. Any number of these live side by side."""
+    """Counts events and shows them to Prometheus. Any number of these live side by side.
 
-    def __init__(self, settings: Settings, clock: Clock, build: Build) -> None:
+    `breakers` and `keys` are asked at each scrape, from whatever thread it runs in, for what is
+    set aside: of the keys, those of providers that have several.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        build: Build,
+        breakers: Callable[[], Sequence[Standing]] = no_breakers,
+        keys: Callable[[], Mapping[str, Keys]] = no_keys,
+    ) -> None:
         requests, attempts = RequestTallies(settings), AttemptTallies(settings)
+        self._asides = AsideTallies(settings, breakers, keys)
         self._breakers = BreakerTallies(settings, clock.monotonic)
         self._lag_s = Spreads([()], LAG_S)
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -60,7 +74,8 @@ class Metrics:
             *of_requests(requests),
             *of_failovers(requests),
             *of_attempts(attempts),
-            *of_tokens(attempts),
+            *of_tokens(attempts.spent),
+            *of_asides(self._asides),
             *of_breakers(self._breakers),
             *of_store(settings.store),
             *of_process(build, clock.unix(), self._lag_s),
@@ -85,6 +100,7 @@ class Metrics:
         own; that is safe.
         """
         self._breakers.catch_up()
+        self._asides.look()
         # not the header itself: the library trusts its version to be a number, and echoes it
         encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
         return encode(self._registry), content_type

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from sidecar.observe.metrics.families import Counter, Gauge, Histogram, Info, Rows
 from sidecar.observe.series import Numbers, Spreads
-from sidecar.observe.tallies import AttemptTallies, BreakerTallies, RequestTallies
+from sidecar.observe.spending import TokenTallies
+from sidecar.observe.tallies import AsideTallies, AttemptTallies, BreakerTallies, RequestTallies
 
 MEMORY = "memory"
 
@@ -100,6 +101,12 @@ def of_attempts(tallies: AttemptTallies) -> Rows:
             tallies.first_token_s,
         ),
         Counter(
+            "dropped_params_total",
+            "Fields of requests that the provider was not sent, because it would refuse them.",
+            "provider param",
+            tallies.dropped,
+        ),
+        Counter(
             "skips_total",
             "Providers of a chain passed over without being asked.",
             "provider reason",
@@ -114,7 +121,7 @@ def of_attempts(tallies: AttemptTallies) -> Rows:
     )
 
 
-def of_tokens(tallies: AttemptTallies) -> Rows:
+def of_tokens(tallies: TokenTallies) -> Rows:
     """What is paid for."""
     return (
         Counter(
@@ -127,7 +134,37 @@ def of_tokens(tallies: AttemptTallies) -> Rows:
             "usage_missing_total",
             "Good answers for which the provider sent no count of tokens.",
             "provider model",
-            tallies.usage_missing,
+            tallies.missing,
+        ),
+        Counter(
+            "cost_usd_total",
+            "What the tokens cost at the prices of the configuration.",
+            "provider model",
+            tallies.cost_usd,
+        ),
+        Counter(
+            "unpriced_tokens_total",
+            "Tokens for which the configuration has no price.",
+            "provider model",
+            tallies.unpriced,
+        ),
+    )
+
+
+def of_asides(tallies: AsideTallies) -> Rows:
+    """What somebody has to cure."""
+    return (
+        Gauge(
+            "parked",
+            "Models, or the whole provider, passed over now until somebody cures the reason.",
+            "provider reason",
+            tallies.parked,
+        ),
+        Gauge(
+            "keys_parked",
+            "Keys of the provider's pool that are passed over now.",
+            "provider",
+            tallies.keys_parked,
         ),
     )
 

@@ -1,0 +1,118 @@
+"""JSON schemas as Anthropic's API takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sidecar.dialects.anthropic.odd import object_in, text_in
+from sidecar.dialects.dialect import Json
+
+MAX_NODES = 5_000  # references are written out: a few of them may stand for very many
+MAX_DEPTH = 40
+KEPT = frozenset(
+    ("type", "enum", "const", "title", "description", "default", "pattern", "required")
+)
+ALTERNATIVES = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+FORMATS = frozenset(
+    (
+        *("date-time", "time", "date", "duration", "email", "hostname", "uri"),
+        *("ipv4", "ipv6", "uuid"),
+    )
+)
+
+
+class Unsayable(Exception):
+    """A schema that refers to itself, to nothing, or is too large."""
+
+
+def strict_schema(schema: object) -> Json | None:
+    """`schema` with nothing but what answers can be held to; `None` where that cannot be done.
+
+    References are written out, keywords that are not supported left out, and no object takes
+    members that it does not name.
+    """
+    if not isinstance(schema, dict):
+        return None
+    try:
+        return Cleaner(schema).clean(schema, ("#",))
+    except Unsayable:
+        return None
+
+
+def tool_schema(schema: object) -> Json:
+    """`schema` for a tool's input: its root is an object and has no alternatives."""
+    given = schema if isinstance(schema, dict) else {}
+    root = {name: value for name, value in given.items() if name not in ALTERNATIVES}
+    branches = [branch for name in ALTERNATIVES for branch in listed(given.get(name))]
+    properties: Json = {}
+    for one in (*branches, given):
+        if isinstance(one, dict):
+            properties |= object_in(one, "properties")
+    return {**root, "type": "object", "properties": properties}
+
+
+def is_object(schema: Json) -> bool:
+    kind = schema.get("type")
+    return kind == "object" or "properties" in schema or "object" in listed(kind)
+
+
+def listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+@dataclass(slots=True)
+class Cleaner:
+    """Cleans one schema. `left` is how many more parts it may have."""
+
+    root: Json
+    left: int = MAX_NODES
+
+    def clean(self, schema: object, path: tuple[str, ...]) -> Json:
+        """`schema`, which was reached through the references in `path`."""
+        if not isinstance(schema, dict):
+            return {}
+        self.left -= 1
+        if self.left < 0 or len(path) > MAX_DEPTH:
+            raise Unsayable
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            if reference in path:
+                raise Unsayable
+            beside = {name: value for name, value in schema.items() if name != "$ref"}
+            return self.clean({**self._find(reference), **beside}, (*path, reference))
+        return self._cleaned(schema, (*path, ""))
+
+    def _cleaned(self, schema: Json, path: tuple[str, ...]) -> Json:
+        clean = {name: value for name, value in schema.items() if name in KEPT}
+        if text_in(schema, "format") in FORMATS:
+            clean["format"] = schema["format"]
+        if isinstance(schema.get("items"), dict):
+            clean["items"] = self.clean(schema["items"], path)
+        for name, said in ALTERNATIVES.items():
+            if branches := listed(schema.get(name)):
+                clean[said] = self._all(branches, path)
+        if is_object(schema):
+            clean["properties"] = self._properties(schema, path)
+            clean["additionalProperties"] = False
+        return clean
+
+    def _all(self, branches: Iterable[object], path: tuple[str, ...]) -> list[Json]:
+        return [self.clean(branch, path) for branch in branches]
+
+    def _properties(self, schema: Json, path: tuple[str, ...]) -> Json:
+        properties = object_in(schema, "properties")
+        return {name: self.clean(value, path) for name, value in properties.items()}
+
+    def _find(self, reference: str) -> Json:
+        """What a reference into this document stands for (RFC 6901)."""
+        found: object = self.root
+        start, *steps = reference.split("/")
+        if start != "#":
+            raise Unsayable
+        for step in steps:
+            name = step.replace("~1", "/").replace("~0", "~")
+            found = found.get(name) if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            raise Unsayable
+        return found

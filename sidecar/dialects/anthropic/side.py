@@ -1,0 +1,48 @@
+"""A call as Anthropic's Messages API hears it."""
+
+from __future__ import annotations
+
+from sidecar.dialects.anthropic.answer import parse_message, read_message
+from sidecar.dialects.anthropic.odd import sendable
+from sidecar.dialects.anthropic.reader import MessagesReader
+from sidecar.dialects.anthropic.request import write_request
+from sidecar.dialects.dialect import Answered, Json, Outgoing, Target
+from sidecar.dialects.openai import read_usage
+from sidecar.dialects.openai_whole import is_empty, is_filtered
+
+PATH = "/messages"
+VERSION = "2023-06-01"
+
+
+class AnthropicSide:
+    """One chat call. Raises `Untranslatable` for what Anthropic cannot be asked."""
+
+    def __init__(self, fields: Json, target: Target) -> None:
+        self._target = target
+        self._written = write_request(fields, target)
+        self.outgoing = Outgoing(
+            path=PATH,
+            body=sendable(self._written.body),
+            headers=version_headers(target),
+            dropped=self._written.dropped,
+        )
+
+    def reader(self) -> MessagesReader:
+        """What reads its streamed answer."""
+        return MessagesReader(self._written.names, self._written.answer_tool, self._target)
+
+    def read_answer(self, body: bytes) -> Answered:
+        """Read its whole answer. Raises `AnswerFailed`."""
+        names, answer_tool = self._written.names, self._written.answer_tool
+        answer = read_message(parse_message(body), names, answer_tool, self._target)
+        return Answered(
+            answer=answer,
+            usage=read_usage(answer.get("usage")),
+            filtered=is_filtered(answer),
+            empty=is_empty(answer),
+        )
+
+
+def version_headers(target: Target) -> tuple[tuple[str, str], ...]:
+    """Which version of the API is meant."""
+    return (("anthropic-version", target.version or VERSION),)

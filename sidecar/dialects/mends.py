@@ -1,0 +1,207 @@
+"""What it takes to say a chat request to a provider that would choke on it: one function each.
+
+A mend takes the request's fields, whose `messages` are a list, and returns the very same if it has
+nothing to do. It changes nothing in place: the next provider of the chain gets the original.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import accumulate
+from operator import is_
+from typing import Any
+
+from sidecar.dialects.dialect import Json, Target
+
+SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+ALTERNATING = ("user", "assistant")
+PLAIN_TURN = {"role", "content"}
+
+
+def each_turn(fields: Json, change: Callable[[Json], Json]) -> Json:
+    """`fields` with every message changed; the very same where no message is."""
+    return each_of(fields, "messages", change)
+
+
+def each_call(turn: Json, change: Callable[[Json], Json]) -> Json:
+    """`turn` with every tool call changed; the very same where no call is."""
+    return each_of(turn, "tool_calls", change)
+
+
+def each_of(holder: Json, name: str, change: Callable[[Json], Json]) -> Json:
+    """`holder` with every object of its list `name` changed; the very same where none is."""
+    items = holder.get(name)
+    if not isinstance(items, list):
+        return holder
+    changed = [change(item) if isinstance(item, dict) else item for item in items]
+    if all(map(is_, changed, items)):
+        return holder
+    return {**holder, name: changed}
+
+
+def without(holder: Json, names: frozenset[str]) -> Json:
+    """`holder` without the fields `names`."""
+    if names.isdisjoint(holder):
+        return holder
+    return {name: value for name, value in holder.items() if name not in names}
+
+
+def role_of(turn: object) -> object:
+    """Who speaks."""
+    return turn.get("role") if isinstance(turn, dict) else None
+
+
+def system_role(fields: Json) -> Json:
+    """Only OpenAI has developers; elsewhere their word is the system's."""
+
+    def spoken(turn: Json) -> Json:
+        return {**turn, "role": "system"} if turn.get("role") == "developer" else turn
+
+    return each_turn(fields, spoken)
+
+
+def one_system(fields: Json) -> Json:
+    """Strict chat templates take one system message, as the first."""
+    turns = fields["messages"]
+    systems = [turn for turn in turns if role_of(turn) == "system"]
+    if systems in ([], turns[:1]):
+        return fields
+    others = [turn for turn in turns if role_of(turn) != "system"]
+    return {**fields, "messages": [{"role": "system", "content": joined_content(systems)}, *others]}
+
+
+def alternation(fields: Json) -> Json:
+    """Strict chat templates want user and assistant to take turns."""
+    runs: list[list[Any]] = []
+    for turn in fields["messages"]:
+        if runs and follows_itself(runs[-1][-1], turn):
+            runs[-1].append(turn)
+        else:
+            runs.append([turn])
+    if len(runs) == len(fields["messages"]):
+        return fields
+    turns = [{**run[0], "content": joined_content(run)} if run[1:] else run[0] for run in runs]
+    return {**fields, "messages": turns}
+
+
+def follows_itself(before: object, turn: object) -> bool:
+    """Whether both are plain words of the same side."""
+    return (
+        role_of(before) in ALTERNATING
+        and role_of(before) == role_of(turn)
+        and all(isinstance(one, dict) and PLAIN_TURN.issuperset(one) for one in (before, turn))
+    )
+
+
+def joined_content(turns: list[Json]) -> object:
+    """Several messages' contents as one: text stays text unless some comes in parts."""
+    contents = [turn.get("content") for turn in turns]
+    texts = [content for content in contents if isinstance(content, str)]
+    if len(texts) == len(contents):
+        return "\n\n".join(texts)
+    return [part for content in contents for part in parts_of(content)]
+
+
+def parts_of(content: object) -> list[Any]:
+    """Content as a list of parts."""
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if isinstance(content, str) else []
+
+
+def allowed_tools(fields: Json) -> Json:
+    """Who ignores a choice among some of the tools is shown only these."""
+    choice = fields.get("tool_choice")
+    allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
+    if not isinstance(allowed, dict):
+        return fields
+    named = [tool_name(tool) for tool in entries(allowed.get("tools"))]
+    tools = [tool for tool in entries(fields.get("tools")) if tool_name(tool) in named]
+    if not tools:
+        return without(fields, frozenset(("tools", "tool_choice")))
+    mode = "required" if allowed.get("mode") == "required" else "auto"
+    return {**fields, "tools": tools, "tool_choice": mode}
+
+
+def tool_name(tool: object) -> object:
+    """What a tool of either type is called."""
+    if not isinstance(tool, dict):
+        return None
+    inner = tool.get("function") or tool.get("custom")
+    return inner.get("name") if isinstance(inner, dict) else None
+
+
+def entries(value: object) -> list[Any]:
+    """The items of a list; none of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def loose_tools(fields: Json) -> Json:
+    """Who knows nothing of strict tools is not asked for them."""
+    strict = frozenset(("strict",))
+
+    def loosened(tool: Json) -> Json:
+        function = tool.get("function")
+        if not isinstance(function, dict) or "strict" not in function:
+            return tool
+        return {**tool, "function": without(function, strict)}
+
+    return each_of(fields, "tools", loosened)
+
+
+def random_seed(fields: Json) -> Json:
+    """Mistral's name for the seed."""
+    if "seed" not in fields:
+        return fields
+    return {"random_seed": fields["seed"]} | without(fields, frozenset(("seed",)))
+
+
+def short_ids(fields: Json) -> Json:
+    """Mistral takes tool calls by ids of nine letters and digits alone.
+
+    The same id is always rewritten the same, in the call and in its result.
+    """
+
+    def shortened(turn: Json) -> Json:
+        turn = each_call(turn, lambda call: with_short(call, "id"))
+        return with_short(turn, "tool_call_id")
+
+    return each_turn(fields, shortened)
+
+
+def with_short(holder: Json, name: str) -> Json:
+    """`holder` with the id `name` made short, if it has one."""
+    given = holder.get(name)
+    if not isinstance(given, str) or SHORT_ID.fullmatch(given):
+        return holder
+    return {**holder, name: sha256(given.encode("utf-8", "replace")).hexdigest()[:9]}
+
+
+def thoughts_with_tools(fields: Json) -> Json:
+    """DeepSeek wants its thoughts back where it called tools to answer, and nowhere else."""
+    turns = fields["messages"]
+    numbers = list(accumulate(role_of(turn) == "user" for turn in turns))  # of the answers
+    acting = {number for number, turn in zip(numbers, turns, strict=True) if calls_tools(turn)}
+    kept = {id(turn) for number, turn in zip(numbers, turns, strict=True) if number in acting}
+    thoughts = frozenset(("reasoning_content",))
+    return each_turn(fields, lambda turn: turn if id(turn) in kept else without(turn, thoughts))
+
+
+def calls_tools(turn: object) -> bool:
+    """Whether a message has tool calls."""
+    return isinstance(turn, dict) and bool(turn.get("tool_calls"))
+
+
+def free_choice(fields: Json, target: Target) -> Json:
+    """DeepSeek refuses to be told to call a tool while it thinks, which it does unless told not to.
+
+    Its oldest model does not think at all.
+    """
+    choice, thinking = fields.get("tool_choice"), fields.get("thinking")
+    forced = choice == "required" or isinstance(choice, dict)
+    disabled = isinstance(thinking, dict) and thinking.get("type") == "disabled"
+    if not forced or disabled or target.model == "deepseek-chat":
+        return fields
+    return without(fields, frozenset(("tool_choice",)))

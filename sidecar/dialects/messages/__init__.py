@@ -1,0 +1,1 @@
+"""Anthropic's Messages for applications whose provider speaks OpenAI."""

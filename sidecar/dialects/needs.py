@@ -1,0 +1,111 @@
+"""What a call needs that not every provider can do, whichever format it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sidecar.core.capability import Capability
+from sidecar.core.outcome import Endpoint
+from sidecar.dialects.responses.needs import needs_native
+
+BY_ENDPOINT = {
+    Endpoint.COMPLETIONS: Capability.COMPLETIONS,
+    Endpoint.EMBEDDINGS: Capability.EMBEDDINGS,
+}
+BY_PART = {
+    **dict.fromkeys(("image_url", "input_image", "image"), Capability.IMAGES),
+    "input_audio": Capability.AUDIO,
+    **dict.fromkeys(("file", "input_file", "document"), Capability.PDF),
+}
+# Where each format says that the answer is to be JSON of a schema.
+SCHEMAS = (("response_format",), ("text", "format"), ("output_config", "format"))
+TURNS = ("messages", "input")
+CHARS_A_TOKEN = (
+    8  # twice what English needs: an entry is only passed over if it is surely too small
+)
+
+
+def needs_of(endpoint: Endpoint, fields: Mapping[str, Any]) -> frozenset[Capability]:
+    """All that the call needs."""
+    return frozenset(_needs(endpoint, fields))
+
+
+def least_tokens(fields: Mapping[str, Any], body_bytes: int, window: int | None) -> int:
+    """A number of tokens that the prompt surely has; 0 where it surely fits into `window`."""
+    if window is None or body_bytes // CHARS_A_TOKEN <= window:
+        return 0
+    turns = (turn for name in TURNS for turn in entries(fields.get(name)))
+    return sum(map(_chars, turns)) // CHARS_A_TOKEN
+
+
+def _needs(endpoint: Endpoint, fields: Mapping[str, Any]) -> Iterator[Capability]:
+    if endpoint in BY_ENDPOINT:
+        yield BY_ENDPOINT[endpoint]
+        return
+    yield from (need for need, is_asked in ASKED.items() if is_asked(fields))
+    if endpoint is Endpoint.RESPONSES and needs_native(fields):
+        yield Capability.RESPONSES
+    for name in TURNS:
+        yield from _needs_of_turns(fields.get(name))
+
+
+def _asks_for_tools(fields: Mapping[str, Any]) -> bool:
+    return bool(fields.get("tools") or fields.get("functions"))
+
+
+def _asks_for_several(fields: Mapping[str, Any]) -> bool:
+    number = fields.get("n")
+    return isinstance(number, int) and number > 1
+
+
+def _asks_for_a_voice(fields: Mapping[str, Any]) -> bool:
+    return "audio" in entries(fields.get("modalities"))
+
+
+def _asks_for_schema(fields: Mapping[str, Any]) -> bool:
+    return any(_is_schema(fields, path) for path in SCHEMAS)
+
+
+def _is_schema(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    value: object = fields
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return isinstance(value, Mapping) and value.get("type") == "json_schema"
+
+
+ASKED: dict[Capability, Callable[[Mapping[str, Any]], bool]] = {
+    Capability.TOOLS: _asks_for_tools,
+    Capability.JSON_SCHEMA: _asks_for_schema,
+    Capability.CHOICES: _asks_for_several,
+    Capability.AUDIO: _asks_for_a_voice,
+}
+
+
+def _needs_of_turns(turns: object) -> Iterator[Capability]:
+    for turn in entries(turns):
+        if isinstance(turn, Mapping):
+            yield from _needs_of_content(turn)
+
+
+def _needs_of_content(turn: Mapping[str, Any]) -> Iterator[Capability]:
+    for part in entries(turn.get("content")):
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if kind == "tool_result":
+            yield from _needs_of_content(part)
+        elif isinstance(kind, str) and kind in BY_PART:
+            yield BY_PART[kind]
+
+
+def _chars(turn: object) -> int:
+    """How much text a turn holds; images and files are no text."""
+    content = turn.get("content") if isinstance(turn, Mapping) else turn
+    if isinstance(content, str):
+        return len(content)
+    texts = (part.get("text") for part in entries(content) if isinstance(part, Mapping))
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def entries(value: object) -> list[Any]:
+    """The items of a list; none of anything else."""
+    return value if isinstance(value, list) else []

@@ -1,0 +1,126 @@
+"""A call as a provider that speaks OpenAI hears it: nearly always the bytes that came in."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from sidecar.core.outcome import Endpoint
+from sidecar.dialects.dialect import Answered, Json, Outgoing, Target, dumps
+from sidecar.dialects.gemini import Signatures
+from sidecar.dialects.openai import ChatReader, read_usage
+from sidecar.dialects.openai_whole import is_empty, is_filtered, read_answer
+from sidecar.dialects.presets import Preset
+from sidecar.dialects.quirks import mend_request, wants_mending
+from sidecar.dialects.tidy_whole import tidy_whole
+
+MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*")')
+HIDDEN = b"\\u006"  # how a letter of "model" could be written otherwise
+COUNTED = {"include_usage": True}
+COUNTING = b'{"stream_options":{"include_usage":true},'
+
+
+class OpenAISide:
+    """One call of `endpoint`. `body` is `fields` as they came in, empty where they were made."""
+
+    def __init__(self, endpoint: Endpoint, fields: Json, target: Target, body: bytes = b"") -> None:
+        self._endpoint = endpoint
+        self._target = target
+        self._signatures = Signatures(target) if target.preset.signatures else None
+        self.outgoing = outgoing(endpoint, fields, target, body)
+
+    def reader(self) -> ChatReader:
+        """What reads its streamed answer."""
+        note = self._signatures.note if self._signatures else None
+        return ChatReader(self._target.seed, note)
+
+    def read_answer(self, body: bytes) -> Answered:
+        """Read its whole answer. Raises `AnswerFailed`."""
+        answer = read_answer(body, self._endpoint)
+        if self._endpoint is Endpoint.EMBEDDINGS:
+            return Answered(answer=answer, raw=body, usage=read_usage(answer.get("usage")))
+        chat = self._endpoint is Endpoint.CHAT
+        changed = chat and tidy_whole(answer, self._target.seed)
+        if self._signatures:
+            self._signatures.note(answer)
+        return Answered(
+            answer=answer,
+            raw=b"" if changed else body,
+            usage=read_usage(answer.get("usage")),
+            filtered=is_filtered(answer),
+            empty=chat and is_empty(answer),
+        )
+
+
+def outgoing(endpoint: Endpoint, fields: Json, target: Target, body: bytes) -> Outgoing:
+    """The request for `target`."""
+    mended, dropped = fields, tuple[str, ...]()
+    if target.without or target.max_tokens or wants_mending(target.preset):
+        mended, dropped = mend_request(fields, target)
+    counts = asks_usage(endpoint, mended, target.preset)
+    written = b""
+    if body and mended is fields:
+        written = spliced(body, fields, target.model, counts=counts)
+    return Outgoing(
+        path=path_of(target.preset, ENDPOINT_PATHS[endpoint], target.model),
+        body=written or rewritten(mended, target.model, counts=counts),
+        dropped=dropped,
+    )
+
+
+ENDPOINT_PATHS = {
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.COMPLETIONS: "/completions",
+    Endpoint.EMBEDDINGS: "/embeddings",
+}
+
+
+def path_of(preset: Preset, path: str, model: str) -> str:
+    """What follows the base URL for a call of `path`."""
+    before = preset.path.replace("{model}", quote(model, safe=""))
+    return f"{before}{path}?{preset.query}" if preset.query else f"{before}{path}"
+
+
+def asks_usage(endpoint: Endpoint, fields: Mapping[str, Any], preset: Preset) -> bool:
+    """Whether the provider has yet to be told to count a stream's tokens."""
+    if endpoint is Endpoint.EMBEDDINGS or not fields.get("stream"):
+        return False
+    options = fields.get("stream_options")
+    told = isinstance(options, dict) and options.get("include_usage") is True
+    return preset.quirks.asks_usage and not told
+
+
+def spliced(body: bytes, fields: Json, model: str, *, counts: bool) -> bytes:
+    """The bytes as they came but for what has to change; integers of any length stay.
+
+    Empty where it cannot be done in place.
+    """
+    if counts:
+        if "stream_options" in fields:
+            return b""
+        body = COUNTING + body[body.index(b"{") + 1 :]
+    if model == fields["model"]:
+        return body
+    if HIDDEN in body or len(MODEL.findall(body)) != 1:
+        return b"" if counts else reparsed(body, model)
+    name = orjson.dumps(model)
+    return MODEL.sub(lambda found: b'"model"' + found[1] + name, body)
+
+
+def reparsed(body: bytes, model: str) -> bytes:
+    """The body with another model, where that can only be found by reading it."""
+    return json.dumps({**json.loads(body), "model": model}).encode()
+
+
+def rewritten(fields: Json, model: str, *, counts: bool) -> bytes:
+    """The request written anew."""
+    changes: Json = {"model": model}
+    if counts:
+        options = fields.get("stream_options")
+        changes["stream_options"] = {**options, **COUNTED} if isinstance(options, dict) else COUNTED
+    return dumps({**fields, **changes})

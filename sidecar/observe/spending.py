@@ -1,0 +1,56 @@
+"""Counts tokens, and what they cost at the prices of the configuration."""
+
+from __future__ import annotations
+
+from sidecar.core.events import AttemptEnded, Usage
+from sidecar.core.outcome import Outcome
+from sidecar.core.settings import Price, Settings
+from sidecar.observe import known
+from sidecar.observe.series import Labels, Numbers
+
+TOKEN_TYPES = INPUT, OUTPUT, CACHED_INPUT = "input", "output", "cached_input"
+
+
+class TokenTallies:
+    """What the providers counted, and what that cost."""
+
+    def __init__(self, settings: Settings) -> None:
+        models = known.models(settings)
+        self.tokens = Numbers(known.each(models, TOKEN_TYPES))
+        self.missing = Numbers(models)
+        self.cost_usd = Numbers(models)
+        self.unpriced = Numbers(models)
+        self._prices = prices_by_labels(settings)
+
+    def ended(self, event: AttemptEnded) -> None:
+        """A provider answered or failed."""
+        model = (event.provider, event.model)
+        if event.usage:
+            self._used(model, event.usage)
+        elif event.counts_tokens and event.outcome is Outcome.OK:
+            self.missing.add(model)
+
+    def _used(self, model: Labels, usage: Usage) -> None:
+        self.tokens.add((*model, INPUT), usage.input)
+        self.tokens.add((*model, OUTPUT), usage.output)
+        self.tokens.add((*model, CACHED_INPUT), usage.cached_input)
+        if price := self._prices.get(model):
+            self.cost_usd.add(model, cost_usd(usage, price))
+        else:
+            self.unpriced.add(model, usage.input + usage.output)
+
+
+def prices_by_labels(settings: Settings) -> dict[Labels, Price]:
+    """What is known by (provider, model); where the application names the model, nothing is."""
+    prices = dict(settings.prices)
+    named = ((entry.provider.name, entry.model) for entry in known.entries(settings) if entry.model)
+    names = {labels: "/".join(labels) for labels in named}
+    return {labels: prices[name] for labels, name in names.items() if name in prices}
+
+
+def cost_usd(usage: Usage, price: Price) -> float:
+    """What `usage` costs. What is cached is a part of the input with a price of its own."""
+    cached = min(usage.cached_input, usage.input)
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    input_cost = (usage.input - cached) * price.input + cached * cached_price
+    return (input_cost + usage.output * price.output) / 1e6

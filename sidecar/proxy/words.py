@@ -1,0 +1,101 @@
+"""A call in the words of the provider that is to be asked, and what its refusals teach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from sidecar.core.capability import Capability
+from sidecar.core.failover import Failure
+from sidecar.core.headers import to_provider
+from sidecar.core.outcome import Endpoint, Outcome
+from sidecar.dialects.dialect import Target
+from sidecar.dialects.presets import Preset
+from sidecar.dialects.translation import Translation, translate
+from sidecar.proxy.call import Call
+from sidecar.proxy.upstream import VERSION, Upstream
+from sidecar.proxy.wire import Request
+
+RESPONSES = "responses"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What goes out, and how its answer is read and passed on (`None`: as it is).
+
+    `dropped` are the call's fields that the provider does not hear.
+    """
+
+    request: Request
+    translation: Translation | None = None
+    dropped: tuple[str, ...] = ()
+
+
+SILENCE = Words(Request("", "", b""))
+
+
+def put(call: Call, model: str | None, upstream: Upstream, unix: float) -> Words:
+    """The call for `model` (`None`: the one it names). Raises `Untranslatable`."""
+    preset = upstream.preset
+    passed = to_provider(call.headers, vendor_of(preset))
+    if call.endpoint is Endpoint.PASSTHROUGH:
+        return Words(Request(call.method, passed_path(preset, call.path), call.body, passed))
+    translation = translate(call, target_of(call, model or call.model, upstream, int(unix)))
+    out = translation.provider.outgoing
+    request = Request(call.method, out.path, out.body, passed, out.headers)
+    return Words(request, translation, out.dropped)
+
+
+def passed_path(preset: Preset, path: str) -> str:
+    """The path of what is passed through, with what this kind of provider wants behind it."""
+    if not preset.query:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{preset.query}"
+
+
+def vendor_of(preset: Preset) -> str:
+    """Whose own headers mean something to a provider."""
+    return "openai" if preset.openai_headers else preset.dialect if preset.messages else ""
+
+
+def target_of(call: Call, model: str, upstream: Upstream, unix: int) -> Target:
+    """Whom the call is put into words for."""
+    learned = upstream.learned
+    return Target(
+        provider=upstream.provider.name,
+        preset=upstream.preset,
+        model=model,
+        seed=call.id,
+        created=unix,
+        memory=upstream.memory,
+        version=version_of(call, upstream),
+        without=learned.without(model),
+        max_tokens=learned.max_tokens(model),
+        lacks_responses=learned.lacks(RESPONSES),
+    )
+
+
+def version_of(call: Call, upstream: Upstream) -> str:
+    """The version of the provider's API that the operator wants, else the application."""
+    if upstream.version or call.endpoint is not Endpoint.MESSAGES:
+        return upstream.version
+    return next((value for name, value in call.headers if name.lower() == VERSION), "")
+
+
+def learn(call: Call, model: str, words: Words, upstream: Upstream, failure: Failure) -> bool:
+    """Whether `failure` taught something that makes the same provider worth asking again."""
+    if failure.outcome is Outcome.UNSUPPORTED_PARAM:
+        fields = orjson.loads(words.request.body)
+        return upstream.learned.learn(model, failure, fields)
+    if failure.outcome is not Outcome.NOT_SUPPORTED or not could_do_without(call, upstream):
+        return False
+    upstream.learned.note_lack(RESPONSES)
+    return True
+
+
+def could_do_without(call: Call, upstream: Upstream) -> bool:
+    """Whether the provider's own Responses API was asked for what chat completions can do."""
+    stateless = Capability.RESPONSES not in call.needs
+    native = upstream.preset.responses and not upstream.learned.lacks(RESPONSES)
+    return call.endpoint is Endpoint.RESPONSES and native and stateless

@@ -1,0 +1,380 @@
+"""Every chat request becomes one that Anthropic's own types and rules accept, or is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+import pydantic
+from anthropic.types.message_create_params import MessageCreateParams
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.dialects.anthropic.blocks import FAMILY
+from sidecar.dialects.anthropic.models import MODELS, model_of
+from sidecar.dialects.anthropic.request import Written, safe_id, write_request
+from sidecar.dialects.dialect import Json, Untranslatable, dumps
+from sidecar.dialects.memory import Memory
+from tests.dialects.anthropic.requests import target
+
+ACCEPTED = pydantic.TypeAdapter[Any](MessageCreateParams)
+LEGAL = re.compile(r"[a-zA-Z0-9_-]+")
+NAMES_OF_MODELS = (
+    *(f"claude-{family or 'opus'}-{major}-{minor}" for family, (major, minor), _ in MODELS),
+    *("claude-3-haiku-20240307", "some-claude", "claude-mythos-preview"),
+)
+
+TEXTS = st.sampled_from(("hi", "", "  ", "two words ", "\n", "ünïcode 🎈"))
+IDS = st.sampled_from(("call_1", "call:2", "a.b", "", "call_0", "tool/3", "call_1#1"))
+TOOLS = st.sampled_from(("search", "ns.search", "ns/search", "é", "x" * 200, "answer"))
+CACHE: st.SearchStrategy[Json] = st.just(
+    {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+) | st.just({})
+LINKS = st.sampled_from(
+    (
+        "https://example.com/a.png",
+        "data:image/png;base64,iVBORw0KGgo=",
+        "data:image/jpg;base64,YQ==",
+    )
+)
+FILES = st.sampled_from(
+    (
+        {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"},
+        {"file_data": "data:text/plain;base64,aGk="},
+        {"file_data": "JVBERi0="},
+    )
+)
+TEXT_PARTS = st.builds(lambda text, mark: {"type": "text", "text": text, **mark}, TEXTS, CACHE)
+PARTS = (
+    TEXT_PARTS
+    | st.builds(lambda url: {"type": "image_url", "image_url": {"url": url}}, LINKS)
+    | st.builds(lambda file: {"type": "file", "file": file}, FILES)
+)
+SAID = st.none() | TEXTS | st.lists(TEXT_PARTS, max_size=3)
+SHOWN = TEXTS | st.lists(PARTS, max_size=3)
+ARGUMENTS = st.sampled_from(("{}", "", '{"a": [1]}', "not json", "[1]", '"text"')) | st.none()
+CALLS = st.builds(
+    lambda call_id, name, arguments: {
+        "id": call_id,
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    },
+    IDS,
+    TOOLS,
+    ARGUMENTS,
+)
+MESSAGES = st.one_of(
+    st.builds(
+        lambda role, said: {"role": role, "content": said},
+        st.sampled_from(("system", "developer")),
+        SAID,
+    ),
+    st.builds(lambda said: {"role": "user", "content": said, "name": "Ann"}, SHOWN),
+    st.builds(lambda said: {"role": "assistant", "content": said, "reasoning_content": "…"}, SAID),
+    st.builds(
+        lambda said, calls: {"role": "assistant", "content": said, "tool_calls": calls},
+        SAID,
+        st.lists(CALLS, max_size=3),
+    ),
+    st.builds(
+        lambda call_id, said: {"role": "tool", "tool_call_id": call_id, "content": said}, IDS, SHOWN
+    ),
+    st.builds(lambda name, said: {"role": "function", "name": name, "content": said}, TOOLS, TEXTS),
+    st.builds(
+        lambda name, arguments: {
+            "role": "assistant",
+            "content": None,
+            "function_call": {"name": name, "arguments": arguments},
+        },
+        TOOLS,
+        ARGUMENTS,
+    ),
+)
+SCHEMAS = st.recursive(
+    st.sampled_from(
+        (
+            {"type": "string", "minLength": 1, "format": "email"},
+            {"type": ["integer", "null"], "minimum": 0},
+            {"enum": ["a", "b"]},
+            {"$ref": "#/$defs/thing"},
+            {"$ref": "#"},
+            {},
+        )
+    ),
+    lambda inner: (
+        st.builds(
+            lambda properties, more: {"type": "object", "properties": properties, **more},
+            st.dictionaries(st.sampled_from(("a", "b", "$ref")), inner, max_size=2),
+            st.sampled_from(({}, {"required": ["a"]}, {"$defs": {"thing": {"type": "number"}}})),
+        )
+        | st.builds(lambda items: {"type": "array", "items": items, "maxItems": 3}, inner)
+        | st.builds(lambda branches: {"oneOf": branches}, st.lists(inner, max_size=2))
+    ),
+    max_leaves=5,
+)
+FUNCTIONS = st.builds(
+    lambda name, schema, strict, mark: {
+        "type": "function",
+        "function": {"name": name, "description": "d", "parameters": schema, "strict": strict},
+        **mark,
+    },
+    TOOLS,
+    SCHEMAS,
+    st.none() | st.booleans(),
+    CACHE,
+)
+CHOICES = st.one_of(
+    st.sampled_from(("none", "auto", "required")),
+    st.builds(lambda name: {"type": "function", "function": {"name": name}}, TOOLS),
+    st.builds(
+        lambda mode, names: {
+            "type": "allowed_tools",
+            "allowed_tools": {
+                "mode": mode,
+                "tools": [{"type": "function", "function": {"name": name}} for name in names],
+            },
+        },
+        st.sampled_from(("auto", "required")),
+        st.lists(TOOLS, max_size=2),
+    ),
+)
+FORMATS = st.one_of(
+    st.sampled_from(({"type": "text"}, {"type": "json_object"})),
+    st.builds(
+        lambda schema: {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+        SCHEMAS,
+    ),
+)
+EFFORTS = st.sampled_from(("none", "minimal", "low", "medium", "high", "xhigh", "max"))
+THINKING = st.sampled_from(
+    (
+        {"type": "adaptive", "display": "summarized"},
+        {"type": "enabled", "budget_tokens": 2000},
+        {"type": "disabled"},
+        {"type": "between_tools"},
+    )
+)
+OPTIONS = {
+    "tools": st.lists(FUNCTIONS, max_size=3),
+    "tool_choice": CHOICES,
+    "parallel_tool_calls": st.booleans(),
+    "response_format": FORMATS,
+    "reasoning_effort": EFFORTS,
+    "thinking": THINKING,
+    "max_completion_tokens": st.sampled_from((1, 1024, 3000, 1_000_000)),
+    "max_tokens": st.integers(1, 9000),
+    "temperature": st.floats(0, 2),
+    "top_p": st.floats(0, 1),
+    "top_k": st.integers(0, 9),
+    "stop": TEXTS | st.lists(TEXTS, max_size=4),
+    "stream": st.booleans(),
+    "user": st.sampled_from(("u-1", "ann@example.com")),
+    "safety_identifier": st.sampled_from(("s-1", "")),
+    "service_tier": st.sampled_from(("auto", "default", "flex", "scale", "priority", "fast")),
+    "n": st.just(1),
+    "seed": st.integers(),
+    "logprobs": st.booleans(),
+    "verbosity": st.just("low"),
+    "store": st.booleans(),
+    "metadata": st.just({"a": "b"}),
+    "cache_control": st.just({"type": "ephemeral"}),
+    "web_search_options": st.just({}),
+}
+REQUESTS: st.SearchStrategy[Json] = st.fixed_dictionaries(
+    {"messages": st.lists(MESSAGES, min_size=1, max_size=8)}, optional=OPTIONS
+)
+SIGNED = {"type": "thinking", "thinking": "…", "signature": "s"}
+
+
+def remembering() -> Memory:
+    memory = Memory()
+    for call_id in ("call_1", "a.b"):
+        memory.keep(FAMILY, call_id, orjson.dumps([SIGNED, {"type": "odd"}]))
+    return memory
+
+
+@settings(max_examples=150)
+@given(
+    fields=REQUESTS,
+    model=st.sampled_from(NAMES_OF_MODELS),
+    version=st.sampled_from(("", "2023-06-01", "2026-10-21", "vertex-2023-10-16")),
+    memory=st.builds(remembering) | st.builds(Memory),
+)
+def test_any_request_becomes_one_that_anthropic_accepts(
+    fields: Json, model: str, version: str, memory: Memory
+) -> None:
+    before = dumps(fields)
+
+    written = write_request(fields, target(model, version=version, memory=memory))
+
+    assert dumps(fields) == before
+    assert_accepted(written.body)
+    assert_turns_are_in_order(written.body["messages"])
+    assert_suits(written, model, version)
+    assert len(set(written.dropped)) == len(written.dropped)
+    assert set(written.dropped) <= set(fields)
+
+
+def assert_accepted(body: Json) -> None:
+    """It has the shape of Anthropic's types, through and through, and says nothing blank."""
+    read_through(ACCEPTED.validate_python(body))
+    for turn in body["messages"]:
+        assert turn["content"]
+        for block in turn["content"]:
+            assert block["type"] != "text" or block["text"].strip()
+    assert body.get("system") != ""
+    assert all(one.strip() for one in body.get("stop_sequences", []))
+
+
+def read_through(validated: object) -> None:
+    """Lists are checked only as they are read."""
+    if isinstance(validated, dict):
+        validated = validated.values()
+    if isinstance(validated, Iterable) and not isinstance(validated, str):
+        for one in validated:
+            read_through(one)
+
+
+def assert_turns_are_in_order(turns: list[Json]) -> None:
+    """The user begins, sides change, and each call is answered at once, in one turn."""
+    assert turns[0]["role"] == "user"
+    for place, turn in enumerate(turns):
+        following = turns[place + 1] if place + 1 < len(turns) else None
+        calls = ids(turn, "tool_use", "id")
+        assert following is None or following["role"] != turn["role"]
+        assert all(map(LEGAL.fullmatch, calls))
+        if turn["role"] == "system":
+            assert turns[place - 1]["role"] == "user"
+            assert following is None or following["role"] == "assistant"
+        if turn["role"] == "assistant" and calls:
+            assert following is not None
+            assert sorted(ids(following, "tool_result", "tool_use_id")) == sorted(calls)
+            assert results_come_first(following)
+    called = [one for turn in turns for one in ids(turn, "tool_use", "id")]
+    returned = [one for turn in turns for one in ids(turn, "tool_result", "tool_use_id")]
+    assert sorted(called) == sorted(returned)
+    assert len(set(called)) == len(called)
+
+
+def ids(turn: Json, kind: str, name: str) -> list[str]:
+    return [block[name] for block in turn["content"] if block["type"] == kind]
+
+
+def results_come_first(turn: Json) -> bool:
+    kinds = [block["type"] == "tool_result" for block in turn["content"]]
+    return kinds == sorted(kinds, reverse=True)
+
+
+def assert_suits(written: Written, name: str, version: str) -> None:
+    """The model takes everything that it is asked for."""
+    body, model = written.body, model_of(name)
+    thinking = body.get("thinking", {}).get("type")
+    thinks = thinking not in (None, "disabled") or (thinking is None and model.thinks_unasked)
+    sampling = {"temperature", "top_p", "top_k"} & body.keys()
+    roles = [turn["role"] for turn in body["messages"]]
+    assert 1 <= body["max_tokens"] <= model.max_tokens
+    assert thinking is None or thinking in model.thinking
+    assert thinking != "enabled" or 1024 <= body["thinking"]["budget_tokens"] < body["max_tokens"]
+    assert not sampling or (model.samples and not thinks and version != "2026-10-21")
+    assert model.samples_both or not sampling >= {"temperature", "top_p"}
+    assert 0 <= body.get("temperature", 0) <= 1
+    assert model.system_turns or "system" not in roles
+    assert roles[-1] != "assistant" or (model.prefill and not thinks)
+    assert roles[-1] != "assistant" or ends_cleanly(body["messages"][-1])
+    assert not {"thinking", "redacted_thinking"} & kinds(body) or thinks
+    assert_tools_suit(written, name)
+    assert_effort_suits(body, name)
+
+
+def ends_cleanly(turn: Json) -> bool:
+    text: str = turn["content"][-1]["text"]
+    return text == text.rstrip()
+
+
+def kinds(body: Json) -> set[str]:
+    return {block["type"] for turn in body["messages"] for block in turn["content"]}
+
+
+def assert_tools_suit(written: Written, name: str) -> None:
+    body, model = written.body, model_of(name)
+    offered = [tool["name"] for tool in body.get("tools", [])]
+    choice = body.get("tool_choice", {})
+    budget = body.get("thinking", {}).get("type") == "enabled"
+    assert len(set(offered)) == len(offered)
+    assert all(LEGAL.fullmatch(tool) and len(tool) <= 128 for tool in offered)
+    assert all(tool["input_schema"]["type"] == "object" for tool in body.get("tools", []))
+    assert not choice or offered
+    assert choice.get("type") not in {"any", "tool"} or (model.forces_tools and not budget)
+    assert choice.get("name", "") in {"", *offered}
+    assert choice.get("type") != "none" or "disable_parallel_tool_use" not in choice
+    assert written.names.keys() <= set(offered)
+    assert not written.answer_tool or choice["type"] in {"any", "tool"}
+    assert "tool_use" not in kinds(body) or offered
+
+
+def assert_effort_suits(body: Json, name: str) -> None:
+    model, config = model_of(name), body.get("output_config", {})
+    assert config.get("effort", "low") in {"low", *model.levels}
+    assert "effort" not in config or model.levels
+    assert "format" not in config or model.formats
+    if body.get("thinking", {}).get("type") in {"disabled", "between_tools"}:
+        assert config.get("effort") not in {"xhigh", "max"}
+
+
+KEYS = st.sampled_from(
+    (
+        *OPTIONS,
+        *("messages", "role", "content", "type", "text", "image_url", "url", "file", "file_data"),
+        *("tool_calls", "function", "name", "arguments", "id", "tool_call_id", "custom", "input"),
+        *(
+            "json_schema",
+            "schema",
+            "$ref",
+            "properties",
+            "items",
+            "anyOf",
+            "required",
+            "parameters",
+        ),
+        *("functions", "function_call", "allowed_tools", "mode", "budget_tokens", "refusal"),
+        *("modalities", "prompt_cache_breakpoint", "ttl", "strict", "is_error", "format"),
+    )
+)
+WORDS = st.sampled_from(
+    (
+        *("user", "assistant", "tool", "function", "system", "text", "image_url", "file", "#"),
+        *("json_schema", "object", "required", "none", "data:", "https://a", "adaptive", "\ud800"),
+        *("enabled", "ephemeral", "low", "input_audio", "data:text/plain;base64,é"),
+    )
+)
+ODD: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=20,
+)
+HALF_ODD = st.fixed_dictionaries(
+    {"messages": ODD | st.lists(st.dictionaries(KEYS, ODD, max_size=4) | MESSAGES, max_size=4)},
+    optional={name: ODD | option for name, option in OPTIONS.items()},
+)
+
+
+@settings(max_examples=150)
+@given(
+    fields=st.dictionaries(KEYS, ODD, max_size=6) | HALF_ODD,
+    model=st.sampled_from(NAMES_OF_MODELS),
+)
+def test_any_json_is_translated_or_refused(fields: Json, model: str) -> None:
+    try:
+        body = write_request(fields, target(model)).body
+    except Untranslatable as refused:
+        body = {"refused": refused.message}
+    assert len(dumps(body)) > len("{}")
+
+
+@given(st.text(), st.text())
+def test_ids_are_legal_and_stay_distinct(one: str, other: str) -> None:
+    assert LEGAL.fullmatch(safe_id(one))
+    assert safe_id(one) == safe_id(one)
+    assert (safe_id(one) == safe_id(other)) == (one == other)
