@@ -25,6 +25,7 @@ from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
 from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
+from sidecar.observe.standing import Keys
 from sidecar.observe.status import Status, status_page
 from sidecar.proxy.access import may_change
 from sidecar.proxy.admin import Admin, AdminPorts
@@ -59,7 +60,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self._hurried = False
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._metrics = Metrics(settings, self._clock, Build(__version__, sha256))
+        self._upstreams: dict[str, Upstream] = {}
         self._breakers = FleetBreakers(
             [entry for route in settings.routes for entry in route.chain],
             open_store(settings.store, self._clock),
@@ -67,9 +68,17 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             self._report,
             pod_name(),
         )
+        self._metrics = Metrics(
+            settings,
+            self._clock,
+            Build(__version__, sha256),
+            breakers=self._breakers.snapshot,
+            keys=self._keys,
+        )
         self._status = Status(
             settings, self._clock, self._breakers.snapshot, __version__, pod_name()
         )
+        self._status.keys = self._keys
         self._reports = fan_out(self._metrics.report, self._status.report, *reports)
         self._stack = AsyncExitStack()
 
@@ -126,21 +135,31 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         stack.callback(lag.cancel)
 
     async def _handler(self, stack: AsyncExitStack) -> Handler:
-        upstreams, memory = {}, Memory()
+        limits, memory = self._settings.limits, Memory()
         for provider in self._settings.providers:
-            upstreams[provider.name] = upstream = Upstream(provider, self._settings.limits, memory)
+            self._upstreams[provider.name] = upstream = Upstream(provider, limits, memory)
             stack.push_async_callback(upstream.close)
         return Handler(
-            upstreams=upstreams,
+            upstreams=self._upstreams,
             breakers=self._breakers,
             report=self._reports,
-            limits=self._settings.limits,
+            limits=limits,
             now=self._clock.monotonic,
             unix=self._clock.unix,
         )
 
     def _report(self, event: Event) -> None:
         self._reports(event)
+
+    def _keys(self) -> dict[str, Keys]:
+        """How many keys each provider with several has, and how many of them are parked."""
+        now_s = self._clock.monotonic()
+        pools = {name: upstream.keys for name, upstream in list(self._upstreams.items())}
+        return {
+            name: Keys(pool.size, pool.aside(now_s))
+            for name, pool in pools.items()
+            if not pool.is_lone
+        }
 
     def _api_ports(self) -> ApiPorts:
         hosts = frozenset((self._settings.listen.host,))

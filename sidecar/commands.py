@@ -28,6 +28,7 @@ Options = argparse.Namespace
 
 def serve(options: Options) -> int:
     """Answer calls until told to stop; SIGTERM drains."""
+    from sidecar.proxy.credential import UnusableCredential
     from sidecar.serving import serve as run
 
     loaded = load(options.config)
@@ -38,6 +39,9 @@ def serve(options: Options) -> int:
         return run(replace(loaded, settings=settings))
     except OSError as error:
         complain(f"sidecar: {taken(settings.listen, settings.admin) or error.strerror or error}")
+        return FAILED
+    except UnusableCredential as error:
+        complain(f"sidecar: {error}")
         return FAILED
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from sidecar.dialects.dialect import Json, Target
 from sidecar.dialects.memory import Memory
-from sidecar.dialects.mends import each_call, each_turn, entries, without
+from sidecar.dialects.mends import each_call, each_turn, without
+from sidecar.dialects.odd import entries
 
 UNSIGNED = "skip_thought_signature_validator"  # holds for the Gemini API and for Vertex AI
 EXTRA = "extra_content"

@@ -14,6 +14,7 @@ from operator import is_
 from typing import Any
 
 from sidecar.dialects.dialect import Json, Target
+from sidecar.dialects.odd import entries
 
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 ALTERNATING = ("user", "assistant")
@@ -131,11 +132,6 @@ def tool_name(tool: object) -> object:
         return None
     inner = tool.get("function") or tool.get("custom")
     return inner.get("name") if isinstance(inner, dict) else None
-
-
-def entries(value: object) -> list[Any]:
-    """The items of a list; none of anything else."""
-    return value if isinstance(value, list) else []
 
 
 def loose_tools(fields: Json) -> Json:

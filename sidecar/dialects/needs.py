@@ -7,6 +7,7 @@ from typing import Any
 
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import Endpoint
+from sidecar.dialects.odd import entries
 from sidecar.dialects.responses.needs import needs_native
 
 BY_ENDPOINT = {
@@ -104,8 +105,3 @@ def _chars(turn: object) -> int:
         return len(content)
     texts = (part.get("text") for part in entries(content) if isinstance(part, Mapping))
     return sum(len(text) for text in texts if isinstance(text, str))
-
-
-def entries(value: object) -> list[Any]:
-    """The items of a list; none of anything else."""
-    return value if isinstance(value, list) else []

@@ -9,10 +9,11 @@ from typing import Any, TypeGuard
 import orjson
 
 from sidecar.core.answer import Piece
+from sidecar.core.complaint import read_complaint
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
 from sidecar.core.sse import Event, encode
-from sidecar.core.taxonomy import judge_error, read_complaint
+from sidecar.core.taxonomy import is_blameless, judge_error
 from sidecar.dialects.dialect import Json, Reading
 from sidecar.dialects.tidy import Tidier, normal_usage
 
@@ -54,26 +55,26 @@ class ChatReader:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
             return Reading(GARBLED)
-        piece = read_chunk(chunk)
-        if not isinstance(chunk, dict) or piece is NOISE or piece.failure:
+        if piece := read_failure(chunk):
             return Reading(piece)
-        return self._tidied(piece, chunk, event)
+        return self._read_chunk(chunk, event)
 
     def end(self) -> Sequence[Json]:
         """The usage, in a chunk of its own."""
         return self._last
 
-    def _tidied(self, piece: Piece, chunk: Json, event: Event) -> Reading:
+    def _read_chunk(self, chunk: Json, event: Event) -> Reading:
         changed = self._tidier.tidy(chunk)
         if self._note:
             self._note(chunk)
-        if usage := chunk.get("usage"):
-            changed = True
-            del chunk["usage"]
-            self._last = ({**chunk, "choices": [], "usage": normal_usage(usage)},)
-            if not chunk["choices"]:
-                return Reading(piece)
-        return Reading(piece, (chunk,), b"" if changed else event.raw or encode(event.data))
+        usage = chunk.pop("usage", None) if chunk.get("usage") else None
+        if usage is None:
+            raw = b"" if changed else event.raw or encode(event.data)
+            return Reading(read_choices(chunk["choices"]), (chunk,), raw)
+        usage = normal_usage(usage)
+        self._last = ({**chunk, "choices": [], "usage": usage},)
+        piece = read_choices(chunk["choices"], read_usage(usage))
+        return Reading(piece, (chunk,) if chunk["choices"] else ())
 
 
 def read_error_event(data: bytes) -> Piece:
@@ -84,18 +85,21 @@ def read_error_event(data: bytes) -> Piece:
         return failed_piece(data.decode("utf-8", "replace"))
 
 
-def read_chunk(chunk: object) -> Piece:
-    """What one chunk means."""
+def read_failure(chunk: object) -> Piece | None:
+    """What an event says that is no chunk: an error, or nothing."""
     if not isinstance(chunk, dict):
         return read_odd_event(chunk)
     if is_error(chunk):
         return failed_piece(chunk)
-    choices, usage = chunk.get("choices"), chunk.get("usage")
-    if not isinstance(choices, list):
-        return Piece(usage=read_usage(usage)) if isinstance(usage, dict) else NOISE
-    if len(choices) == 1 and not usage:
+    has_choices = isinstance(chunk.get("choices"), list)
+    return None if has_choices or isinstance(chunk.get("usage"), dict) else NOISE
+
+
+def read_choices(choices: list[object], usage: Usage | None = None) -> Piece:
+    """What the choices of one chunk mean."""
+    if len(choices) == 1 and usage is None:
         return read_choice(choices[0])
-    return merged(choices, read_usage(usage))
+    return merged(choices, usage)
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
@@ -110,7 +114,9 @@ def read_odd_event(chunk: object) -> Piece:
 def failed_piece(chunk: object) -> Piece:
     complaint = read_complaint(chunk)
     return Piece(
-        failure=judge_error(200, complaint, Outcome.STREAM_ERROR), message=complaint.message
+        failure=judge_error(200, complaint, Outcome.STREAM_ERROR),
+        message=complaint.message,
+        blameless=is_blameless(complaint),
     )
 
 

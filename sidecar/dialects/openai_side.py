@@ -62,7 +62,7 @@ def outgoing(endpoint: Endpoint, fields: Json, target: Target, body: bytes) -> O
     mended, dropped = fields, tuple[str, ...]()
     if target.without or target.max_tokens or wants_mending(target.preset):
         mended, dropped = mend_request(fields, target)
-    counts = asks_usage(endpoint, mended, target.preset)
+    counts = asks_usage(endpoint, mended, target)
     written = b""
     if body and mended is fields:
         written = spliced(body, fields, target.model, counts=counts)
@@ -86,13 +86,14 @@ def path_of(preset: Preset, path: str, model: str) -> str:
     return f"{before}{path}?{preset.query}" if preset.query else f"{before}{path}"
 
 
-def asks_usage(endpoint: Endpoint, fields: Mapping[str, Any], preset: Preset) -> bool:
+def asks_usage(endpoint: Endpoint, fields: Mapping[str, Any], target: Target) -> bool:
     """Whether the provider has yet to be told to count a stream's tokens."""
     if endpoint is Endpoint.EMBEDDINGS or not fields.get("stream"):
         return False
     options = fields.get("stream_options")
     told = isinstance(options, dict) and options.get("include_usage") is True
-    return preset.quirks.asks_usage and not told
+    takes = target.preset.quirks.asks_usage and "stream_options" not in target.without
+    return takes and not told
 
 
 def spliced(body: bytes, fields: Json, model: str, *, counts: bool) -> bytes:

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from sidecar.core.answer import AnswerFailed
+from sidecar.core.complaint import read_complaint
 from sidecar.core.outcome import Endpoint, Outcome
-from sidecar.core.taxonomy import judge_error, read_complaint
+from sidecar.core.taxonomy import is_blameless, judge_error
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.openai import (
     CONTENT_FIELDS,
@@ -51,7 +52,8 @@ def refused(answer: object) -> AnswerFailed:
     complaint = read_complaint(answer)
     if not complaint.words and not complaint.message:
         return AnswerFailed(Outcome.PROTOCOL, "the provider's answer is no object")
-    return AnswerFailed(judge_error(200, complaint, Outcome.SERVER_ERROR), complaint.message)
+    outcome = judge_error(200, complaint, Outcome.SERVER_ERROR)
+    return AnswerFailed(outcome, complaint.message, blameless=is_blameless(complaint))
 
 
 def check_choices(choices: list[Any], endpoint: Endpoint) -> None:

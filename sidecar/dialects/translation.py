@@ -10,6 +10,7 @@ from sidecar.dialects.anthropic.native import NativeMessages
 from sidecar.dialects.anthropic.side import AnthropicSide
 from sidecar.dialects.dialect import ApplicationSide, Json, ProviderSide, Target, Untranslatable
 from sidecar.dialects.messages.answer import MessagesForChat
+from sidecar.dialects.messages.request import dropped_by
 from sidecar.dialects.messages.request import to_chat as messages_to_chat
 from sidecar.dialects.openai_application import ChatApplication
 from sidecar.dialects.openai_side import OpenAISide
@@ -44,10 +45,14 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A call's words on the way to one provider and back."""
+    """A call's words on the way to one provider and back.
+
+    `dropped` are the fields that were lost on the way to chat, before the provider's side.
+    """
 
     provider: ProviderSide
     application: ApplicationSide
+    dropped: tuple[str, ...] = ()
 
 
 def translate(asked: Asked, target: Target) -> Translation:
@@ -75,7 +80,8 @@ def messages(asked: Asked, target: Target) -> Translation:
         native = NativeMessages(asked.fields, target)
         return Translation(native, native)
     provider = chat_side(messages_to_chat(asked.fields), target)
-    return Translation(provider, MessagesForChat(asked.fields, target.seed))
+    application = MessagesForChat(asked.fields, target.seed)
+    return Translation(provider, application, dropped_by(asked.fields))
 
 
 def responses(asked: Asked, target: Target) -> Translation:

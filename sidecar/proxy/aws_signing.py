@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sidecar.clock import Clock
-from sidecar.proxy.credential import Unsigned, library, secrets_among
+from sidecar.proxy.credential import Unsigned, UnusableCredential, library, secrets_among
 from sidecar.proxy.renewal import Lasting, Renewed
 
 PATIENCE_S = 5  # with one request for temporary keys
@@ -40,8 +40,8 @@ class Scope(NamedTuple):
 class AwsSigner:
     """A credential that signs each request anew, its very last bytes included.
 
-    Raises `ValueError` where botocore is not installed or nobody says which region to sign for.
-    Nothing is read or asked before the first call.
+    Raises `UnusableCredential` where botocore is not installed or nobody says which region to sign
+    for. Nothing is read or asked before the first call.
     """
 
     def __init__(self, provider: str, kind: str, base_url: str, clock: Clock) -> None:
@@ -96,14 +96,16 @@ class AwsSigner:
 
 
 def scope_of(provider: str, base_url: str) -> Scope:
-    """What to sign for. Raises `ValueError` where neither the URL nor the environment says it."""
+    """What to sign for, by the URL or else the environment. Raises `UnusableCredential`."""
     found = HOST.search(urlsplit(base_url).hostname or "")
     if found:
         return Scope(SERVICES.get(found["part"], SERVICE), found["region"])
     stated = (os.environ.get(name) for name in REGION_VARIABLES)
     region = next(filter(None, stated), None)
     if region is None:
-        raise ValueError(f"providers.{provider}.base_url: names no AWS region, nor does AWS_REGION")
+        raise UnusableCredential(
+            f"providers.{provider}.base_url: names no AWS region, nor does AWS_REGION"
+        )
     return Scope(SERVICE, region)
 
 

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple, Protocol
 SECRET_CHARS = 8  # a shorter value is a word, not a secret
 
 
+class UnusableCredential(ValueError):
+    """A credential that can never work as the process is set up; the message says why."""
+
+
 class Unsigned(NamedTuple):
     """A request as it will go out, but for its credentials. `url` is whole, query included."""
 
@@ -42,9 +46,9 @@ def secrets_among(texts: Iterable[str | None]) -> tuple[bytes, ...]:
 
 
 def library(name: str, kind: str, extra: str) -> Any:
-    """The module `name`, which only `extra` installs. Raises `ValueError` where it is missing."""
+    """The module `name`, which `extra` installs. Raises `UnusableCredential` if it is missing."""
     try:
         return import_module(name)
     except ImportError as error:
         hint = f"pip install llm-failover-sidecar[{extra}]"
-        raise ValueError(f"kind {kind} needs the extra: {hint}") from error
+        raise UnusableCredential(f"kind {kind} needs the extra: {hint}") from error

@@ -67,7 +67,7 @@ def credentials_of(
 ) -> tuple[Credential, ...]:
     """One for each of the provider's keys; where it has none, what its kind has in their place.
 
-    Raises `ValueError` for a kind whose library or region is missing. Each must be closed.
+    Raises `UnusableCredential` for a kind whose library or region is missing. Each must be closed.
     """
     if provider.keys:
         header, scheme = preset.auth_header, preset.auth_scheme

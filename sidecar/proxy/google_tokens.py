@@ -29,8 +29,8 @@ class Closing(Exception):
 class GoogleTokens:
     """A credential whose bearer tokens live for about an hour.
 
-    Raises `ValueError` where google-auth is not installed. Nothing is read or asked before the
-    first call.
+    Raises `UnusableCredential` where google-auth is not installed. Nothing is read or asked before
+    the first call.
     """
 
     def __init__(self, provider: str, kind: str, clock: Clock) -> None:

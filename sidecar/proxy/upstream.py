@@ -21,14 +21,15 @@ from sidecar.core.settings import Limits, Provider
 from sidecar.core.sse import EventTooLarge
 from sidecar.dialects.memory import Memory
 from sidecar.dialects.presets import PRESETS, Preset
-from sidecar.proxy.credentials import Unsigned, credentials_of
+from sidecar.proxy.credential import Unsigned, secrets_among
+from sidecar.proxy.credentials import credentials_of
 from sidecar.proxy.watch import limited
 from sidecar.proxy.wire import Answer, Request, Wire
 
 VERSION = "anthropic-version"
 ERROR_BODY_BYTES = 64 * 1024  # no honest complaint is longer …
 ERROR_BODY_S = 1.0  # … or takes longer, and the status is known already
-SECRET_CHARS = 8
+PUBLIC = frozenset((VERSION, "cf-aig-gateway-id"))  # every other header may hold a secret
 DRAIN_S = 0.1  # what a connection is worth waiting for after the last event
 SAYING: dict[Outcome, str] = {
     Outcome.CONNECT: "the provider cannot be reached",
@@ -136,9 +137,9 @@ def version_of(provider: Provider) -> str:
 
 
 def secrets_of(provider: Provider) -> tuple[bytes, ...]:
-    """What no answer may carry on to an application. A short value is a word, not a secret."""
-    texts = [value.reveal() for _, value in provider.headers]
-    return tuple(text.encode() for text in texts if len(text) >= SECRET_CHARS)
+    """What no answer may carry on to an application."""
+    headers = provider.headers
+    return secrets_among(value.reveal() for name, value in headers if name.lower() not in PUBLIC)
 
 
 async def read_bounded(answer: Answer, limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import orjson
@@ -10,12 +11,14 @@ from sidecar.core.capability import Capability
 from sidecar.core.failover import Failure
 from sidecar.core.headers import to_provider
 from sidecar.core.outcome import Endpoint, Outcome
-from sidecar.dialects.dialect import Target
+from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import Preset
 from sidecar.dialects.translation import Translation, translate
 from sidecar.proxy.call import Call
-from sidecar.proxy.upstream import VERSION, Upstream
+from sidecar.proxy.upstream import UNREADABLE, VERSION, Upstream
 from sidecar.proxy.wire import Request
+
+log = logging.getLogger(__name__)
 
 RESPONSES = "responses"
 
@@ -41,10 +44,19 @@ def put(call: Call, model: str | None, upstream: Upstream, unix: float) -> Words
     passed = to_provider(call.headers, vendor_of(preset))
     if call.endpoint is Endpoint.PASSTHROUGH:
         return Words(Request(call.method, passed_path(preset, call.path), call.body, passed))
-    translation = translate(call, target_of(call, model or call.model, upstream, int(unix)))
+    translation = translated(call, target_of(call, model or call.model, upstream, int(unix)))
     out = translation.provider.outgoing
     request = Request(call.method, out.path, out.body, passed, out.headers)
-    return Words(request, translation, out.dropped)
+    return Words(request, translation, (*translation.dropped, *out.dropped))
+
+
+def translated(call: Call, target: Target) -> Translation:
+    """The call's two sides. What is too odd to be translated is not the provider's fault."""
+    try:
+        return translate(call, target)
+    except UNREADABLE as error:
+        log.warning("a request could not be translated", exc_info=error)
+        raise Untranslatable("The request cannot be put into the provider's format.") from error
 
 
 def passed_path(preset: Preset, path: str) -> str:

@@ -89,7 +89,7 @@ def test_the_operators_address_replaces_the_presets_whole() -> None:
         (
             "vertex",
             {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_LOCATION": "eu"},
-            "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi",
+            "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi",
         ),
     ],
     ids=["quoted", "a default", "a form of its own"],

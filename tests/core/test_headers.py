@@ -70,6 +70,7 @@ def test_openai_headers_reach_those_who_know_them() -> None:
         *("Origin", "Referer", "Sec-Fetch-Mode", "sec-ch-ua", "X-Sidecar-After-Content"),
         *("X-Request-Id", "x-request-timeout", "Forwarded", "X-Forwarded-For", "X-Real-IP"),
         *("Via", "traceparent", "tracestate", "baggage", "OpenAI-Beta", "X-STAINLESS-LANG"),
+        *("anthropic-beta", "Anthropic-Version"),
         *("", "two words", "a:b", "a\r\nb", "ü"),
     ],
 )
@@ -78,10 +79,20 @@ def test_a_request_header_stays_here(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "vendor"), [("anthropic-beta", "anthropic"), ("OpenAI-Organization", "openai")]
+)
+def test_a_vendors_own_headers_go_on_to_that_vendor_alone(name: str, vendor: str) -> None:
+    others = {"openai", "anthropic", ""} - {vendor}
+
+    assert to_provider([(name, "1")], vendor) == [(name, "1")]
+    assert [to_provider([(name, "1")], other) for other in others] == [[], []]
+
+
+@pytest.mark.parametrize(
     "name",
     [
         *("User-Agent", "Accept", "Content-Type", "X-Team", "HTTP-Referer", "X-Title"),
-        *("X-HF-Bill-To", "cf-aig-metadata", "anthropic-beta", "Idempotency-Key", "Secure-Mode"),
+        *("X-HF-Bill-To", "cf-aig-metadata", "Idempotency-Key", "Secure-Mode"),
     ],
 )
 def test_a_request_header_goes_on(name: str) -> None:

@@ -225,7 +225,7 @@ def an_event(data: bytes) -> Event:
 
 
 def test_a_clean_event_goes_on_as_the_very_bytes_it_came_in() -> None:
-    event = an_event(chunk(delta(content="Hi")))
+    event = an_event(chunk(delta(role="assistant", content="Hi")))
 
     assert ChatReader("s").read(event).raw is event.raw
 

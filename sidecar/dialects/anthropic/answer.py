@@ -10,9 +10,9 @@ import orjson
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
 from sidecar.dialects.anthropic.blocks import Blocks
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.usage import chat_usage
 from sidecar.dialects.dialect import Json, Target
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import is_error
 from sidecar.dialects.openai_whole import refused
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sidecar.core.answer import Piece
-from sidecar.dialects.anthropic.odd import object_in, text_in, written
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.memory import ENTRY_BYTES
+from sidecar.dialects.odd import object_in, text_in, written
 from sidecar.dialects.openai import CONTENT, REASONING, SILENT
 
 

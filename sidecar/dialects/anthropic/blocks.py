@@ -15,9 +15,9 @@ from sidecar.dialects.anthropic.block_kinds import (
     Text,
     Thinking,
 )
-from sidecar.dialects.anthropic.odd import object_in, text_in, written
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.memory import Memory
+from sidecar.dialects.odd import object_in, text_in, written
 from sidecar.dialects.openai import choice_index
 
 FAMILY = "anthropic"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import orjson
 
 from sidecar.dialects.anthropic.blocks import FAMILY
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.parts import SAID_BY_USER, blocks_of, cache_mark
 from sidecar.dialects.anthropic.schema import listed
 from sidecar.dialects.anthropic.tools import safe_id, safe_name
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.memory import Memory
+from sidecar.dialects.odd import object_in, text_in
 
 NO_RESULT = "There is no result: the call was not carried out."
 LATE_RESULT = "The result of a tool call:"

@@ -9,9 +9,9 @@ import orjson
 
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event
-from sidecar.dialects.anthropic.odd import object_in, text_in, written
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.messages.events import block_start, block_stop, event
+from sidecar.dialects.odd import object_in, text_in, written
 from sidecar.dialects.openai import (
     GARBLED,
     failed_piece,

@@ -9,13 +9,13 @@ from sidecar.core.answer import Piece
 from sidecar.core.sse import Event, encode
 from sidecar.dialects.anthropic.answer import REFUSAL, parse_message
 from sidecar.dialects.anthropic.events import parsed, stream_of
-from sidecar.dialects.anthropic.odd import object_in, sendable, text_in, too_deep
 from sidecar.dialects.anthropic.reader import stop_piece
 from sidecar.dialects.anthropic.side import PATH, version_headers
 from sidecar.dialects.anthropic.usage import OUTPUT, Meter, chat_usage
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Reading, Target, dumps
 from sidecar.dialects.messages.errors import in_band
 from sidecar.dialects.messages.events import event as event_of
+from sidecar.dialects.odd import object_in, sendable, text_in, too_deep
 from sidecar.dialects.openai import CONTENT, REASONING, SILENT, THE_END, is_count, read_usage
 
 STOP = "message_stop"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from sidecar.dialects.anthropic.models import Model
-from sidecar.dialects.anthropic.odd import text_in
 from sidecar.dialects.dialect import Json, Target
+from sidecar.dialects.odd import text_in
 from sidecar.dialects.openai import is_count
 
 DEFAULT_MAX_TOKENS = 16_000  # a whole answer should not take longer than connections last

@@ -6,9 +6,9 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from sidecar.dialects.anthropic.models import Model
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.schema import is_object, strict_schema, tool_schema
 from sidecar.dialects.dialect import Json, Untranslatable, dumps
+from sidecar.dialects.odd import object_in, text_in
 
 ANSWER_TOOL = "answer"
 ABOUT_THE_TOOL = "Gives the answer. Call it once, with the whole answer."

@@ -11,9 +11,9 @@ from sidecar.core.sse import Event
 from sidecar.dialects.anthropic.answer import REFUSAL, head_of, read_stop
 from sidecar.dialects.anthropic.blocks import Blocks
 from sidecar.dialects.anthropic.events import parsed
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.usage import Meter
 from sidecar.dialects.dialect import Json, Reading, Target
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import FIRST, NOISE, SILENT, THE_END
 
 ROLE = {"role": "assistant", "content": ""}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sidecar.dialects.anthropic.models import ALWAYS, LEVELS, Model
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import object_in, text_in
 
 MIN_BUDGET = 1024
 BUDGETS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import object_in, text_in
 
 MAX_NODES = 5_000  # references are written out: a few of them may stand for very many
 MAX_DEPTH = 40

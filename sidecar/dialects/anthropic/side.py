@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sidecar.dialects.anthropic.answer import parse_message, read_message
-from sidecar.dialects.anthropic.odd import sendable
 from sidecar.dialects.anthropic.reader import MessagesReader
 from sidecar.dialects.anthropic.request import write_request
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Target
+from sidecar.dialects.odd import sendable
 from sidecar.dialects.openai import read_usage
 from sidecar.dialects.openai_whole import is_empty, is_filtered
 

@@ -8,10 +8,10 @@ from hashlib import blake2b
 from typing import Literal
 
 from sidecar.dialects.anthropic.models import Model
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.parts import cache_mark
 from sidecar.dialects.anthropic.schema import listed, strict_schema, tool_schema
 from sidecar.dialects.dialect import Json, Untranslatable
+from sidecar.dialects.odd import object_in, text_in
 
 ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 KEPT_OF_NAME = 48  # of one that has to change; a digest makes it unique again

@@ -13,7 +13,6 @@ from sidecar.dialects.anthropic.calls import (
     take,
     write_result,
 )
-from sidecar.dialects.anthropic.odd import text_in
 from sidecar.dialects.anthropic.parts import (
     SAID_BY_ASSISTANT,
     SAID_BY_USER,
@@ -22,6 +21,7 @@ from sidecar.dialects.anthropic.parts import (
     untranslatable,
 )
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import text_in
 
 INSTRUCTING = frozenset(("system", "developer"))
 RESULTS = frozenset(("tool", "function"))

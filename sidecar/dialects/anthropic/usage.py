@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecar.core.events import Usage
-from sidecar.dialects.anthropic.odd import object_in
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import object_in
 from sidecar.dialects.openai import is_count, read_usage
 
 INPUT, OUTPUT = "input_tokens", "output_tokens"

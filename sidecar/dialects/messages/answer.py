@@ -8,7 +8,6 @@ from typing import Any
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
 from sidecar.dialects.anthropic.events import stream_of
-from sidecar.dialects.anthropic.odd import object_in, text_in, too_deep, written
 from sidecar.dialects.dialect import Answered, Json
 from sidecar.dialects.messages.message import (
     Terms,
@@ -25,6 +24,7 @@ from sidecar.dialects.messages.message import (
     words_of,
 )
 from sidecar.dialects.messages.writer import MessagesWriter
+from sidecar.dialects.odd import object_in, text_in, too_deep, written
 from sidecar.dialects.openai import finish_of
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from sidecar.core.events import Usage
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.schema import listed
 from sidecar.dialects.dialect import Json, dumps
 from sidecar.dialects.messages.names import tool_names, tool_use_id
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import choice_index, is_count, read_usage
 
 STOP_REASONS = {"length": "max_tokens", "content_filter": "refusal"}

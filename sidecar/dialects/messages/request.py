@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sidecar.dialects.anthropic.odd import object_in
 from sidecar.dialects.dialect import Json, Untranslatable
 from sidecar.dialects.messages.names import user_id
 from sidecar.dialects.messages.tools import as_tools, is_closed
 from sidecar.dialects.messages.turns import as_turns
+from sidecar.dialects.odd import object_in
 
 RENAMED = {
     "model": "model",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.core.sse import encode
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.dialect import Json, Reading, dumps
 from sidecar.dialects.messages.blocks import Blocks
 from sidecar.dialects.messages.errors import in_band
@@ -22,6 +21,7 @@ from sidecar.dialects.messages.message import (
     tool_use,
     words_of,
 )
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import finish_of
 
 

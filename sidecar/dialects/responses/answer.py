@@ -8,9 +8,9 @@ import orjson
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Endpoint, Outcome
-from sidecar.dialects.anthropic.odd import object_in
 from sidecar.dialects.dialect import Answered, Json, Reading, dumps
 from sidecar.dialects.messages.message import first_choice
+from sidecar.dialects.odd import object_in
 from sidecar.dialects.openai import SILENT
 from sidecar.dialects.openai_whole import as_parts
 from sidecar.dialects.responses.growth import Say

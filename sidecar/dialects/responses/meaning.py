@@ -9,9 +9,9 @@ import orjson
 
 from sidecar.core.answer import AnswerFailed, Piece
 from sidecar.core.outcome import Outcome
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.schema import listed
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import (
     CONTENT,
     FIRST,

@@ -9,7 +9,6 @@ import orjson
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event, encode
 from sidecar.dialects.anthropic.events import parsed
-from sidecar.dialects.anthropic.odd import object_in, text_in, too_deep, written
 from sidecar.dialects.dialect import (
     Answered,
     Json,
@@ -19,6 +18,7 @@ from sidecar.dialects.dialect import (
     Untranslatable,
     dumps,
 )
+from sidecar.dialects.odd import object_in, text_in, too_deep, written
 from sidecar.dialects.openai import GARBLED, NOISE, is_count
 from sidecar.dialects.openai_side import path_of
 from sidecar.dialects.responses.ids import is_our_reasoning, mint

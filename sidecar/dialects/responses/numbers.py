@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sidecar.core.events import Usage
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.anthropic.schema import listed
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import is_count, read_usage
 
 LEAST_LIKELY = -9999.0  # as OpenAI says it

@@ -6,9 +6,9 @@ stay open until the end, because the pieces of several may come mixed.
 
 from __future__ import annotations
 
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.dialect import Json
 from sidecar.dialects.messages.message import arguments_of
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.responses.growth import (
     REFUSAL,
     SUMMARY,

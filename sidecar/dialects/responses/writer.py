@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sidecar.core.sse import encode
-from sidecar.dialects.anthropic.odd import object_in, text_in
 from sidecar.dialects.dialect import Json, Reading, dumps
 from sidecar.dialects.messages.message import calls_of, first_choice, reasoning_of
+from sidecar.dialects.odd import object_in, text_in
 from sidecar.dialects.openai import finish_of
 from sidecar.dialects.responses.growth import Say
 from sidecar.dialects.responses.numbers import to_logprobs, to_usage

@@ -22,6 +22,11 @@ def object_in(holder: Mapping[str, Any], name: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def entries(value: object) -> list[Any]:
+    """The items of a list; none of anything else."""
+    return value if isinstance(value, list) else []
+
+
 def written(value: Any) -> bytes:
     """`value` as JSON. Raises `AnswerFailed` for what is nested too deep to be passed on."""
     try:
