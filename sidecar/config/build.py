@@ -96,7 +96,7 @@ def _provider(name: str, given: Given, usual: Provider) -> Provider:
         query=reached.query,
         headers=reached.headers,
         errors=(*rules_of(given), *usual.errors),
-        cannot=preset.cannot | given.values.get("cannot", NOTHING),
+        cannot=preset.beyond | given.values.get("cannot", NOTHING),
     )
     provider = given.onto(base, keep=("base_url", "headers", "errors", "cannot"))
     check_keys(provider, preset, given)

@@ -61,6 +61,14 @@ class Preset:
     quirks: Quirks = field(default_factory=Quirks)
     cannot: frozenset[Capability] = frozenset()
 
+    @property
+    def beyond(self) -> frozenset[Capability]:
+        """What it cannot do: without Responses of its own also what only these can."""
+        return self.cannot if self.responses else self.cannot | {Capability.RESPONSES}
+
+
+# It serves Responses, and forgets each one when it is told.
+STATELESS = frozenset((Capability.RESPONSES,))
 
 CLOUDFLARE = Preset(
     base_url="https://api.cloudflare.com/client/v4/accounts/{account}/ai/v1",
@@ -151,7 +159,7 @@ PRESETS: dict[str, Preset] = {
         model="meta-llama/Llama-3.3-70B-Instruct",
         responses=True,
         quirks=deviations.HUGGINGFACE,
-        cannot=frozenset((Capability.COMPLETIONS, Capability.EMBEDDINGS)),
+        cannot=frozenset((Capability.COMPLETIONS, Capability.EMBEDDINGS, *STATELESS)),
     ),
     "anthropic": Preset(
         base_url="https://api.anthropic.com/v1",
@@ -193,6 +201,7 @@ PRESETS: dict[str, Preset] = {
         responses=True,
         gateway="openrouter/v1",
         quirks=deviations.OPENROUTER,
+        cannot=STATELESS,
     ),
     "groq": Preset(
         base_url="https://api.groq.com/openai/v1",
@@ -227,6 +236,7 @@ PRESETS: dict[str, Preset] = {
             (
                 *(Capability.IMAGES, Capability.AUDIO, Capability.PDF, Capability.JSON_SCHEMA),
                 *(Capability.CHOICES, Capability.COMPLETIONS, Capability.EMBEDDINGS),
+                *STATELESS,
             )
         ),
     ),
@@ -250,7 +260,7 @@ PRESETS: dict[str, Preset] = {
         key_required=False,
         responses=True,
         quirks=deviations.OLLAMA,
-        cannot=frozenset((Capability.CHOICES, Capability.PDF)),
+        cannot=frozenset((Capability.CHOICES, Capability.PDF, *STATELESS)),
     ),
     "vllm": Preset(
         base_url="http://127.0.0.1:8000/v1",
@@ -263,5 +273,6 @@ PRESETS: dict[str, Preset] = {
         key_required=False,
         responses=True,
         quirks=deviations.TEMPLATED,
+        cannot=STATELESS,
     ),
 }

@@ -214,8 +214,8 @@ def test_what_a_kind_cannot_do_is_added_to_and_not_replaced() -> None:
     ).routes
 
     assert [entry.cannot for entry in route.chain] == [
-        {Capability.PDF, Capability.IMAGES},
-        {Capability.PDF, Capability.IMAGES, Capability.CHOICES},
+        {Capability.PDF, Capability.RESPONSES, Capability.IMAGES},
+        {Capability.PDF, Capability.RESPONSES, Capability.IMAGES, Capability.CHOICES},
     ]
 
 

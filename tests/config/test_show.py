@@ -126,7 +126,7 @@ b1 takes the route a,b*
 
 2. two: the model that was asked for, window of 5 tokens
    provider  gemini, https://generativelanguage.googleapis.com/v1beta/openai, 2 keys
-   cannot    audio, completions, images, n
+   cannot    audio, completions, images, n, responses
    price     3 in, 4 out, in USD per million tokens
    clocks    connect 1s, first token 12s (1m with reasoning), answer 1h, idle 250ms
    breaker   two/*

@@ -85,7 +85,7 @@ def settings_for(
         Provider(
             name=one.name,
             kind=kinds.get(one.name, "openai"),
-            cannot=PRESETS[kinds.get(one.name, "openai")].cannot,
+            cannot=PRESETS[kinds.get(one.name, "openai")].beyond,
             base_url=one.base_url,
             api_key=Secret(f"key-of-{one.name}"),
             breaker=policy or BreakerPolicy(),
