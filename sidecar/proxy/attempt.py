@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
 from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
-from sidecar.core.rejection import read_failure
+from sidecar.core.rejection import read_broken, read_failure
 from sidecar.core.retry_after import retry_after_s
 from sidecar.dialects.dialect import Answered, Untranslatable
 from sidecar.dialects.translation import Translation
@@ -27,6 +26,8 @@ from sidecar.proxy.answers import (
     unsayable,
 )
 from sidecar.proxy.call import Call
+from sidecar.proxy.clocks import Clocks
+from sidecar.proxy.lessons import Asked, heed
 from sidecar.proxy.stream import Stream
 from sidecar.proxy.upstream import (
     FOREIGN_ERRORS,
@@ -41,11 +42,10 @@ from sidecar.proxy.upstream import (
 )
 from sidecar.proxy.watch import Watch, limited
 from sidecar.proxy.wire import Answer
-from sidecar.proxy.words import SILENCE, learn, put
+from sidecar.proxy.words import SILENCE, put
 
 log = logging.getLogger(__name__)
 
-FAIR_SHARE = 0.5  # of its own clock: a provider that had less was not slow, the chain was short
 # Of what is passed through: the operator's fault, and none of the application's business.
 OPERATORS_STATUS = {
     401: Outcome.AUTH,
@@ -69,7 +69,7 @@ class Attempt:
         self._call = call
         self._step = step
         self._terms = terms
-        self._model = step.entry.model or call.model
+        self._clocks = Clocks(step, terms.now)
         self._words = SILENCE  # until the call is put into the provider's
         self._key = 0
         self._one_key = False
@@ -110,15 +110,16 @@ class Attempt:
         self.outcome = judge_passed(self.status)
         self.ended_s = now_s = self._terms.now()
         self._upstream.keys.ended(
-            self._key, self._step.entry.model_label, self.outcome, None, now_s
+            self._key, self._step.entry.model_label, self.outcome, self._wait_s, now_s
         )
         if self.stream:
             self.usage = self.stream.usage
 
     def break_off(self, failed: AnswerFailed) -> None:
         """The answer broke after its first content."""
-        self.outcome = failed.outcome
-        self._blameless = failed.blameless
+        failure = self._failure(failed)
+        self.outcome = failure.outcome
+        self._blameless = failure.blameless
 
     def expire(self) -> None:
         """End a stream now, as when the time for the whole call is over."""
@@ -185,8 +186,7 @@ class Attempt:
         return await self._unstreamed(words.translation)
 
     async def _unstreamed(self, translation: Translation) -> Whole:
-        seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
-        with limited(seconds, late):
+        with limited(*self._clocks.answer()):
             body = await self._read_body(await self._accepted())
         answered = self._judge_whole(translation, body)
         if answered.empty:
@@ -197,7 +197,7 @@ class Attempt:
 
     async def _streamed(self, translation: Translation) -> Whole | Stream:
         loop = asyncio.get_running_loop()
-        seconds, late = self._limit(self._first_token_s(), Outcome.TIMEOUT_FIRST_TOKEN)
+        seconds, late = self._clocks.first_token(reasoning=self._call.reasoning)
         first_s = loop.time() + seconds
         with limited(seconds, late):
             answer = await self._accepted()
@@ -215,8 +215,7 @@ class Attempt:
 
     async def _passed(self) -> Whole | Answer:
         """Whatever the provider says, unless that is the operator's fault."""
-        seconds, late = self._limit(self._step.entry.timeouts.answer_s, Outcome.TIMEOUT_ANSWER)
-        with limited(seconds, late):
+        with limited(*self._clocks.answer()):
             answer = await self._send()
             if answer.status < 400:
                 return answer
@@ -264,31 +263,21 @@ class Attempt:
         return answer.scrub(await read_bounded(answer, self._terms.limits.response_body_bytes))
 
     def _failure(self, failed: AnswerFailed) -> Failure:
-        return Failure(
-            outcome=failed.outcome,
-            status=self.status,
-            message=failed.message,
-            blameless=failed.blameless,
-        )
+        return read_broken(self.status, failed, self._upstream.provider.errors)
 
     def _failed(self, failure: Failure) -> AttemptFailed:
         self.ended_s = self._terms.now()
         self.outcome = failure.outcome
         if self.status:
-            failure = self._learned(failure, self.ended_s)
+            failure, self._one_key = heed(self._asked, failure, self.ended_s)
         self._wait_s = failure.wait_s
         self._blameless = failure.blameless
         return AttemptFailed(failure)
 
-    def _learned(self, failure: Failure, now_s: float) -> Failure:
-        """The failure, after the keys and what the provider refuses were noted."""
-        label = self._step.entry.model_label
-        failure = self._upstream.heed(self._key, label, failure, now_s)
-        self._one_key = self._upstream.has_other_keys(failure, label, now_s)
-        if failure.again:
-            return failure
-        again = learn(self._call, self._model, self._words, self._upstream, failure)
-        return replace(failure, again=again)
+    @property
+    def _asked(self) -> Asked:
+        request = self._words.request
+        return Asked(self._call, self._step.entry, self._upstream, request, self._key)
 
     def _judge_whole(self, translation: Translation, body: bytes) -> Answered:
         answered = translation.provider.read_answer(body)
@@ -302,15 +291,3 @@ class Attempt:
 
     def _note_first_token(self) -> None:
         self.first_token_s = self.first_token_s or self._terms.now()
-
-    def _first_token_s(self) -> float:
-        timeouts = self._step.entry.timeouts
-        return timeouts.first_token_reasoning_s if self._call.reasoning else timeouts.first_token_s
-
-    def _limit(self, own_s: float, late: Outcome) -> tuple[float, Outcome]:
-        """Seconds that this attempt has, and what it is called if they are not enough."""
-        left_s = self._step.until_s - self._terms.now()
-        if left_s >= own_s:
-            return own_s, late
-        fair = self._step.shared and left_s >= own_s * FAIR_SHARE
-        return left_s, late if fair else Outcome.TIMEOUT_TOTAL

@@ -5,12 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-import orjson
-
-from sidecar.core.capability import Capability
-from sidecar.core.failover import Failure
 from sidecar.core.headers import to_provider
-from sidecar.core.outcome import Endpoint, Outcome
+from sidecar.core.outcome import Endpoint
 from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import Preset
 from sidecar.dialects.translation import Translation, translate
@@ -93,21 +89,3 @@ def version_of(call: Call, upstream: Upstream) -> str:
     if upstream.version or call.endpoint is not Endpoint.MESSAGES:
         return upstream.version
     return next((value for name, value in call.headers if name.lower() == VERSION), "")
-
-
-def learn(call: Call, model: str, words: Words, upstream: Upstream, failure: Failure) -> bool:
-    """Whether `failure` taught something that makes the same provider worth asking again."""
-    if failure.outcome is Outcome.UNSUPPORTED_PARAM:
-        fields = orjson.loads(words.request.body)
-        return upstream.learned.learn(model, failure, fields)
-    if failure.outcome is not Outcome.NOT_SUPPORTED or not could_do_without(call, upstream):
-        return False
-    upstream.learned.note_lack(RESPONSES)
-    return True
-
-
-def could_do_without(call: Call, upstream: Upstream) -> bool:
-    """Whether the provider's own Responses API was asked for what chat completions can do."""
-    stateless = Capability.RESPONSES not in call.needs
-    native = upstream.preset.responses and not upstream.learned.lacks(RESPONSES)
-    return call.endpoint is Endpoint.RESPONSES and native and stateless
