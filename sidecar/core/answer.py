@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from sidecar.core.complaint import Complaint
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
 
@@ -22,8 +23,8 @@ class Piece:
     """What one event of a stream means, whatever format it came in.
 
     `starts` are the indexes of the choices that it gives content to, `ends` of those it finishes.
-    `failure` is set where the event says that the answer failed, with `message` to go with it, and
-    `blameless` where that says nothing about the provider's health.
+    `failure` is set where the event says that the answer failed, with `message` and the
+    `complaint` to go with it, and `blameless` where that says nothing about the provider's health.
     `noise` is nothing that a client expects: a ping.
     """
 
@@ -38,6 +39,7 @@ class Piece:
     failure: Outcome | None = None
     message: str = ""
     blameless: bool = False
+    complaint: Complaint | None = field(default=None, compare=False)  # evidence, not meaning
 
 
 class Move(Enum):
@@ -52,14 +54,23 @@ class Move(Enum):
 class AnswerFailed(Exception):
     """The provider's answer is none, or broke off. Before the commit nobody needs to know.
 
-    `blameless`: that says nothing about the provider's health.
+    `blameless`: that says nothing about the provider's health. `complaint` is what the provider
+    itself said of it, if it did.
     """
 
-    def __init__(self, outcome: Outcome, message: str, *, blameless: bool = False) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        message: str,
+        *,
+        blameless: bool = False,
+        complaint: Complaint | None = None,
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
         self.blameless = blameless
+        self.complaint = complaint
 
 
 @dataclass(slots=True)
@@ -90,7 +101,12 @@ class Judge:
         if piece.noise:
             return Move.DROP
         if piece.failure is not None:
-            raise AnswerFailed(piece.failure, piece.message, blameless=piece.blameless)
+            raise AnswerFailed(
+                piece.failure,
+                piece.message,
+                blameless=piece.blameless,
+                complaint=piece.complaint,
+            )
         if piece.garbled:
             return self._skip_garbled()
         self._note(piece)

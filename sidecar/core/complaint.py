@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sidecar.core.objection import named_field, top_level
+from sidecar.core.retry_after import stated_in
 
 MESSAGE_CHARS = 300  # enough to tell what is wrong; a provider's page of HTML is not
 TEXT_CHARS = 2_000  # a phrase that matters may come late
@@ -29,12 +30,14 @@ class Complaint:
     `message` is short and for people, `text` is longer and for whoever looks for a phrase. `words`
     are codes, types and status names, best first. `param` is the field complained of: as the
     provider names it, or, where it only tells of it, the name of a field of the request itself.
+    `wait_s` is how long it asks us to stay away.
     """
 
     message: str = ""
     words: tuple[str, ...] = ()
     param: str | None = None
     text: str = ""
+    wait_s: float | None = None
 
     @property
     def code(self) -> str | None:
@@ -52,6 +55,7 @@ def read_complaint(body: object) -> Complaint:
         words=tuple(dict.fromkeys(word for part in parts for word in words(part)))[:MOST_WORDS],
         param=next(filter(None, map(stated_field, parts)), None) or named_field(told),
         text=told,
+        wait_s=stated_in(body),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
 
@@ -58,8 +59,7 @@ class Stage(StrEnum):
     AFTER_CONTENT = "after_content"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens that a provider says it counted. `input` includes `cached_input`."""
 
     input: int
@@ -149,7 +149,7 @@ class RequestEnded:
 
     `attempts` is the text of the `x-sidecar-attempts` header. `lost_s` is the time spent on tries
     before the one that answered (0 where the first did). `overhead_s` is the time not spent
-    waiting for a provider.
+    waiting for a provider. `client_retry`: it is that retry of the application's SDK.
     """
 
     request_id: str
@@ -167,6 +167,7 @@ class RequestEnded:
     lost_s: float = 0.0
     usage: Usage | None = None
     trace_id: str = ""
+    client_retry: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,8 @@ asked after all the others, because an answer is worth more than a clean conscie
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import Outcome, SkipReason
@@ -18,8 +19,7 @@ MOST_AGAINS = 8  # extra tries at once: a key each, or a field that is left out
 NOTHING: frozenset[Capability] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """Ask `entry` now. Without content by `until_s` (monotonic) the next one gets its turn.
 
     `last_resort` asks even a provider that is set aside. `shared`: the time of the whole call goes
@@ -35,7 +35,7 @@ class Try:
         """The same, to end by `deadline_s` as well: that of a probe's lease."""
         if self.until_s <= deadline_s:
             return self
-        return replace(self, until_s=deadline_s, shared=True)
+        return self._replace(until_s=deadline_s, shared=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +94,11 @@ def nobody_cares(_: Entry, __: SkipReason) -> None:
 class Failover:
     """The walk of one call along `chain` until `deadline_s` (monotonic).
 
-    `one_model`: only the first entry's model will do, as for embeddings, whose vectors mean nothing
-    beside those of another model. `needs` are beyond some providers, and so may a prompt of at
-    least `tokens` be: they are passed over where another can. `admits` says whose breaker would let
-    a call in now: no time is kept for the others. `skips` is told who is passed over, and why.
+    `one_model`: only that of the first entry that can will do, as for embeddings, whose vectors
+    mean nothing beside those of another model. `needs` are beyond some providers, and so may a
+    prompt of at least `tokens` be: they are passed over where another can. `admits` says whose
+    breaker would let a call in now: no time is kept for the others. `skips` is told who is passed
+    over, and why.
 
     After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
     """
@@ -121,7 +122,9 @@ class Failover:
     def __post_init__(self) -> None:
         if self.needs and not any(self._can(entry) for entry in self.chain):
             self.needs = NOTHING
-        if any(entry.context is None or entry.context > self.tokens for entry in self.chain):
+        if self.tokens and any(
+            entry.context is None or entry.context > self.tokens for entry in self.chain
+        ):
             self._window = self.tokens
 
     def next(self, now: float) -> Try | GiveUp:
@@ -175,7 +178,7 @@ class Failover:
         if entry is None:
             return None
         self._agains += 1
-        return replace(self._try(entry, now, self._later()), last_resort=True)
+        return self._try(entry, now, self._later())._replace(last_resort=True)
 
     def _later(self) -> list[Entry]:
         return [one for one in self.chain[self._place :] if self.admits(one)]
@@ -184,18 +187,22 @@ class Failover:
         while self._parked:
             entry = self._parked.pop(0)
             if not self._unfit(entry):
-                return replace(self._try(entry, now, self._parked), last_resort=True)
+                return self._try(entry, now, self._parked)._replace(last_resort=True)
         return None
 
     def _unfit(self, entry: Entry) -> SkipReason | None:
         """Why `entry` cannot answer this call, whatever its state."""
-        if self.one_model and entry.model != self.chain[0].model:
+        if self.one_model and entry.model != self._first_able.model:
             return SkipReason.UNSUPPORTED
         if not self._can(entry):
             return SkipReason.UNSUPPORTED
         if self._window is None or entry.context is None or entry.context > self._window:
             return None
         return SkipReason.CONTEXT
+
+    @property
+    def _first_able(self) -> Entry:
+        return next(filter(self._can, self.chain), self.chain[0])
 
     def _can(self, entry: Entry) -> bool:
         return not self.needs or self.needs.isdisjoint(entry.cannot)

@@ -68,6 +68,8 @@ KNOWN_NAMES = 256  # of which we remember what becomes of them; a few dozen are 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 DEADLINES = ("x-request-timeout", "x-stainless-read-timeout")
+RETRY_COUNT = "x-stainless-retry-count"
+COUNT = re.compile("[1-9][0-9]{0,2}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -93,6 +95,12 @@ def deadline_s(headers: Mapping[str, str]) -> float | None:
     """How long the application itself will wait, in seconds; `None` where it does not say."""
     stated = (_positive(headers.get(name)) for name in DEADLINES)
     return min((seconds for seconds in stated if seconds is not None), default=None)
+
+
+def client_retry(headers: Mapping[str, str]) -> int | None:
+    """Which retry of its own the application's SDK says this is; `None` for a first try."""
+    stated = headers.get(RETRY_COUNT, "")
+    return int(stated) if COUNT.fullmatch(stated) else None
 
 
 def _positive(seconds: str | None) -> float | None:

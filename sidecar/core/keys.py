@@ -13,7 +13,7 @@ from sidecar.core.cooldown import (
     parking_s,
     scope_of,
 )
-from sidecar.core.outcome import Outcome
+from sidecar.core.outcome import PARKING, Outcome
 
 MOST_MODELS = 256  # of which something is known; more than that share what is
 NEVER_S = float("-inf")
@@ -21,19 +21,22 @@ NEVER_S = float("-inf")
 OF_THE_KEY = frozenset(
     (Outcome.RATE_LIMIT, Outcome.AUTH, Outcome.FORBIDDEN, Outcome.QUOTA_EXHAUSTED)
 )
+BAD_KEY = OF_THE_KEY & PARKING
 
 
 class _Standing:
     """What is known of each key with regard to one model, and whose turn it is.
 
-    `tried` are the keys that were asked although they were set aside.
+    `limited_until_s` is the end of its latest rate limit; `tried` are the keys that were asked
+    although they were set aside.
     """
 
-    __slots__ = ("tried", "turn", "unstated", "until_s")
+    __slots__ = ("limited_until_s", "tried", "turn", "unstated", "until_s")
 
     def __init__(self, size: int, turn: int = 0) -> None:
         self.turn = turn
         self.until_s = [NEVER_S] * size
+        self.limited_until_s = [NEVER_S] * size
         self.unstated = [Unstated()] * size
         self.tried: set[int] = set()
 
@@ -86,6 +89,12 @@ class KeyPool:
         back_s = min(self._back_s(standing, index) for index in range(self._size))
         return max(0.0, back_s - now_s)
 
+    def cures_itself(self, model: str, now_s: float) -> bool:
+        """Whether there is a key, or will be as soon as its rate limit is over."""
+        standing = self._standing(model)
+        limits_s = enumerate(standing.limited_until_s)
+        return any(self._back_s(standing, index) <= max(now_s, end_s) for index, end_s in limits_s)
+
     def aside(self, now_s: float) -> int:
         """How many keys are set aside for every model."""
         return sum(until_s > now_s for until_s in self._wholly_until_s)
@@ -130,6 +139,8 @@ class KeyPool:
         if outcome is Outcome.RATE_LIMIT:
             until_s = now_s + self._cooldown_s(index, model, wait_s, now_s)
             self.set_aside(index, model, until_s)
+            limits_s = self._own_standing(model).limited_until_s
+            limits_s[index] = max(until_s, limits_s[index])
         else:
             self.set_aside(index, scope_of(outcome, model), now_s + parking_s(wait_s))
         return self.available(model, now_s)

@@ -34,7 +34,7 @@ class Refusal:
     retry_in_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ending:
     """What an attempt came to, as its breaker needs to know it.
 

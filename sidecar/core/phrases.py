@@ -68,6 +68,8 @@ OF_A_PROVIDER = phrases(
         Outcome.BAD_REQUEST,
     ),
     ("function calling with a response mime type", Outcome.UNSUPPORTED_PARAM),
+    # OpenAI: an item, response or conversation that the request goes on with
+    (rf"(?<!model )with id {MODEL_NAME} (was )?not found", Outcome.BAD_REQUEST),
 )
 OF_A_REQUEST: Phrases = tuple(
     (pattern, Outcome.UNSUPPORTED_PARAM)

@@ -1,10 +1,11 @@
-"""Reads a provider's refusal: what an answer with an error status means, and when to come back."""
+"""Reads a provider's refusal: what an error means, and when to come back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sidecar.core.answer import AnswerFailed
 from sidecar.core.complaint import MESSAGE_CHARS, Complaint, read_complaint, tidy
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Outcome
@@ -35,14 +36,32 @@ def read_failure(
     outcome = judge_by_rules(status, complaint, rules) or judge_wait(
         status, judge_error(status, complaint, Outcome.PROTOCOL), wait_s
     )
-    return Failure(
-        outcome=outcome,
+    blameless = outcome is Outcome.GENERATION_FAILED and is_blameless(complaint)
+    failure = Failure(outcome=outcome, status=status, wait_s=wait_s, blameless=blameless)
+    return in_words_of(complaint, failure)
+
+
+def read_broken(status: int, failed: AnswerFailed, rules: Sequence[ErrorRule] = ()) -> Failure:
+    """What an answer came to that was none, or broke off, although its `status` was good."""
+    complaint = failed.complaint
+    ruled = judge_by_rules(status, complaint, rules) if complaint else None
+    failure = Failure(
+        outcome=ruled or failed.outcome,
         status=status,
+        message=failed.message,
+        blameless=failed.blameless and ruled is None,
+        wait_s=complaint.wait_s if complaint else None,  # a 200's headers may say it at any time
+    )
+    return in_words_of(complaint, failure) if complaint else failure
+
+
+def in_words_of(complaint: Complaint, failure: Failure) -> Failure:
+    """`failure` as the provider explains it."""
+    return replace(
+        failure,
         message=complaint.message,
         code=complaint.code and complaint.code[:WORD_CHARS],
         param=complaint.param and complaint.param[:WORD_CHARS],
-        wait_s=wait_s,
-        blameless=outcome is Outcome.GENERATION_FAILED and is_blameless(complaint),
     )
 
 

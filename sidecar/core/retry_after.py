@@ -115,6 +115,11 @@ def exhausted_s(found: Iterable[Limit]) -> float | None:
     return found[0].reset_s if len(found) == 1 and found[0].remaining is None else None
 
 
+def stated_in(body: object) -> float | None:
+    """How long a body alone says to stay away."""
+    return _first((in_body(body), in_text(body)))
+
+
 def in_body(body: object) -> float | None:
     """Read Google's RetryInfo or Hugging Face's `estimated_time`."""
     match _unwrapped(body):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Annotated, Literal
 
 from sidecar.core.capability import Capability
@@ -249,7 +250,7 @@ class Entry:
         return self.provider.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is asked of it with every call is cached
 class Route:
     """Which models go to which chain. `total_s` is the deadline of the whole chain."""
 
@@ -258,15 +259,20 @@ class Route:
     content_filter: ContentFilter = ContentFilter.RETURN
     total_s: Seconds = 300.0
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The route as a label value."""
         return ",".join(self.models)
 
-    @property
+    @cached_property
     def smallest_window(self) -> int | None:
         """The fewest tokens that one of the chain is known to hold."""
         return min((entry.context for entry in self.chain if entry.context), default=None)
+
+    @cached_property
+    def cannot(self) -> frozenset[Capability]:
+        """What is beyond one or more of the chain."""
+        return frozenset().union(*(entry.cannot for entry in self.chain))
 
     def serves(self, model: str) -> bool:
         """Whether one of the patterns (shell globs, case-sensitive) matches."""

@@ -53,7 +53,10 @@ GOOGLE = Quirks(
     | names("audio extra_body function_call functions logprobs modalities stream_options")
     | names("top_logprobs"),
     turns_accept=TURN | names("extra_content function_call name"),
-    mends=("system_role", "allowed_tools", "plain_counting", "tools_before_format", "signatures"),
+    mends=(
+        *("system_role", "allowed_tools", "plain_counting", "tools_before_format", "known_effort"),
+        "signatures",
+    ),
 )
 GROQ = Quirks(
     accepts=COMMON
@@ -76,7 +79,7 @@ MISTRAL = Quirks(
 DEEPSEEK = Quirks(
     turns_drop=FOREIGN | names("reasoning reasoning_details"),
     max_tokens="max_tokens",
-    mends=("system_role", "allowed_tools", "thoughts_with_tools", "free_choice"),
+    mends=("system_role", "allowed_tools", "thoughts", "free_choice"),
 )
 LOOSE = Quirks(  # open models behind a server that knows OpenAI's older names
     drops=OPENAI_ONLY,

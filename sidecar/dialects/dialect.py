@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -36,8 +35,7 @@ class Untranslatable(Exception):
         self.param = param
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """Whom a call is put into words for.
 
     `model` is the name that it is asked for; `version` that of its API, where it has one.
@@ -58,8 +56,7 @@ class Target:
     lacks_responses: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request in the provider's format. `path` follows its base URL.
 
     `headers` go with it beside those of the provider; `dropped` are the fields of the call that it
@@ -112,8 +109,7 @@ class Writer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(NamedTuple):
     """A whole answer, as a chat completion (or as what the endpoint has in its place).
 
     `raw` is the body where it may go on as it came. `filtered`: it was refused by content policy;

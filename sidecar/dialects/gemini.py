@@ -22,6 +22,7 @@ EXTRAS = frozenset((EXTRA,))
 FAMILY = re.compile(r"gemini-(\d{1,9})?")
 STRICT = 3  # the first to insist; what a name without a number (gemini-flash-latest) is taken for
 TEXT_FORMATS = (None, "text")
+NEAREST = {"none": "minimal", "xhigh": "high", "max": "high"}  # of the efforts it does not know
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Signatures:
 
     def __init__(self, target: Target) -> None:
         self._memory: Memory = target.memory
-        self._vendor = target.preset.signatures
+        self._vendor = target.preset.wants_back
         self._turns: dict[int, Turn] = {}
 
     def note(self, answer: Json) -> None:
@@ -89,7 +90,7 @@ def generation(model: str) -> int:
 
 def signatures(fields: Json, target: Target) -> Json:
     """Every signature back in its place, and none of another vendor."""
-    vendor = target.preset.signatures if generation(target.model) else ""
+    vendor = target.preset.wants_back if generation(target.model) else ""
 
     def signed_turn(turn: Json) -> Json:
         turn = only_own(turn, vendor)
@@ -131,7 +132,7 @@ def with_signature(call: Json, vendor: str, signature: str) -> Json:
 def recalled(call_id: object, target: Target) -> str:
     """The signature that was kept for a tool call; empty where there is none."""
     kept = (
-        target.memory.recall(target.preset.signatures, call_id)
+        target.memory.recall(target.preset.wants_back, call_id)
         if isinstance(call_id, str)
         else None
     )
@@ -145,6 +146,18 @@ def tools_before_format(fields: Json, target: Target) -> Json:
     if is_json and fields.get("tools") and 0 < generation(target.model) < STRICT:
         return without(fields, frozenset(("response_format",)))
     return fields
+
+
+def known_effort(fields: Json, target: Target) -> Json:
+    """Its scale ends at `high`, and few of its models can be kept from thinking at all.
+
+    Those are of 2.5, and not the large one (https://ai.google.dev/gemini-api/docs/openai#thinking).
+    """
+    effort, version = fields.get("reasoning_effort"), generation(target.model)
+    known = NEAREST.get(effort) if version and isinstance(effort, str) else None
+    if known is None or (effort == "none" and version < STRICT and "pro" not in target.model):
+        return fields
+    return {**fields, "reasoning_effort": known}
 
 
 def plain_counting(fields: Json) -> Json:

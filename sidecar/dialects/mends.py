@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from itertools import accumulate
 from operator import is_
 from typing import Any
 
-from sidecar.dialects.dialect import Json, Target
+from sidecar.dialects.dialect import Json
 from sidecar.dialects.odd import entries
 
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
@@ -173,31 +172,3 @@ def with_short(holder: Json, name: str) -> Json:
     if not isinstance(given, str) or SHORT_ID.fullmatch(given):
         return holder
     return {**holder, name: sha256(given.encode("utf-8", "replace")).hexdigest()[:9]}
-
-
-def thoughts_with_tools(fields: Json) -> Json:
-    """DeepSeek wants its thoughts back where it called tools to answer, and nowhere else."""
-    turns = fields["messages"]
-    numbers = list(accumulate(role_of(turn) == "user" for turn in turns))  # of the answers
-    acting = {number for number, turn in zip(numbers, turns, strict=True) if calls_tools(turn)}
-    kept = {id(turn) for number, turn in zip(numbers, turns, strict=True) if number in acting}
-    thoughts = frozenset(("reasoning_content",))
-    return each_turn(fields, lambda turn: turn if id(turn) in kept else without(turn, thoughts))
-
-
-def calls_tools(turn: object) -> bool:
-    """Whether a message has tool calls."""
-    return isinstance(turn, dict) and bool(turn.get("tool_calls"))
-
-
-def free_choice(fields: Json, target: Target) -> Json:
-    """DeepSeek refuses to be told to call a tool while it thinks, which it does unless told not to.
-
-    Its oldest model does not think at all.
-    """
-    choice, thinking = fields.get("tool_choice"), fields.get("thinking")
-    forced = choice == "required" or isinstance(choice, dict)
-    disabled = isinstance(thinking, dict) and thinking.get("type") == "disabled"
-    if not forced or disabled or target.model == "deepseek-chat":
-        return fields
-    return without(fields, frozenset(("tool_choice",)))

@@ -19,6 +19,7 @@ BY_PART = {
     "input_audio": Capability.AUDIO,
     **dict.fromkeys(("file", "input_file", "document"), Capability.PDF),
 }
+IN_PARTS = frozenset(BY_PART.values())
 # Where each format says that the answer is to be JSON of a schema.
 SCHEMAS = (("response_format",), ("text", "format"), ("output_config", "format"))
 TURNS = ("messages", "input")
@@ -27,9 +28,11 @@ CHARS_A_TOKEN = (
 )
 
 
-def needs_of(endpoint: Endpoint, fields: Mapping[str, Any]) -> frozenset[Capability]:
-    """All that the call needs."""
-    return frozenset(_needs(endpoint, fields))
+def needs_of(
+    endpoint: Endpoint, fields: Mapping[str, Any], among: frozenset[Capability]
+) -> frozenset[Capability]:
+    """Those of `among` that the call needs; nothing else is looked for."""
+    return among.intersection(_needs(endpoint, fields, among)) if among else among
 
 
 def least_tokens(fields: Mapping[str, Any], body_bytes: int, window: int | None) -> int:
@@ -40,15 +43,18 @@ def least_tokens(fields: Mapping[str, Any], body_bytes: int, window: int | None)
     return sum(map(_chars, turns)) // CHARS_A_TOKEN
 
 
-def _needs(endpoint: Endpoint, fields: Mapping[str, Any]) -> Iterator[Capability]:
+def _needs(
+    endpoint: Endpoint, fields: Mapping[str, Any], among: frozenset[Capability]
+) -> Iterator[Capability]:
     if endpoint in BY_ENDPOINT:
         yield BY_ENDPOINT[endpoint]
         return
-    yield from (need for need, is_asked in ASKED.items() if is_asked(fields))
+    yield from (need for need in among if need in ASKED and ASKED[need](fields))
     if endpoint is Endpoint.RESPONSES and needs_native(fields):
         yield Capability.RESPONSES
-    for name in TURNS:
-        yield from _needs_of_turns(fields.get(name))
+    if not among.isdisjoint(IN_PARTS):
+        for name in TURNS:
+            yield from _needs_of_turns(fields.get(name))
 
 
 def _asks_for_tools(fields: Mapping[str, Any]) -> bool:
@@ -71,8 +77,8 @@ def _asks_for_schema(fields: Mapping[str, Any]) -> bool:
 def _is_schema(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     value: object = fields
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return isinstance(value, Mapping) and value.get("type") == "json_schema"
+        value = value.get(name) if isinstance(value, dict) else None
+    return isinstance(value, dict) and value.get("type") == "json_schema"
 
 
 ASKED: dict[Capability, Callable[[Mapping[str, Any]], bool]] = {
@@ -85,15 +91,15 @@ ASKED: dict[Capability, Callable[[Mapping[str, Any]], bool]] = {
 
 def _needs_of_turns(turns: object) -> Iterator[Capability]:
     for turn in entries(turns):
-        if isinstance(turn, Mapping):
-            yield from _needs_of_content(turn)
+        if isinstance(turn, dict) and isinstance(content := turn.get("content"), list):
+            yield from _needs_of_parts(content)
 
 
-def _needs_of_content(turn: Mapping[str, Any]) -> Iterator[Capability]:
-    for part in entries(turn.get("content")):
-        kind = part.get("type") if isinstance(part, Mapping) else None
+def _needs_of_parts(parts: list[Any]) -> Iterator[Capability]:
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
         if kind == "tool_result":
-            yield from _needs_of_content(part)
+            yield from _needs_of_parts(entries(part.get("content")))
         elif isinstance(kind, str) and kind in BY_PART:
             yield BY_PART[kind]
 

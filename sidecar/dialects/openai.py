@@ -103,7 +103,9 @@ def read_choices(choices: list[object], usage: Usage | None = None) -> Piece:
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("error")) or body.get("type") == "error"
+    """Whether it is an error, in the envelope of OpenAI, Anthropic or Cloudflare."""
+    told = body.get("type") == "error" or body.get("success") is False
+    return told or bool(body.get("error"))
 
 
 def read_odd_event(chunk: object) -> Piece:
@@ -117,6 +119,7 @@ def failed_piece(chunk: object) -> Piece:
         failure=judge_error(200, complaint, Outcome.STREAM_ERROR),
         message=complaint.message,
         blameless=is_blameless(complaint),
+        complaint=complaint,
     )
 
 

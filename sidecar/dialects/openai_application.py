@@ -43,6 +43,8 @@ class ChatWriter:
 class ChatApplication:
     """What an application hears of a call of `endpoint`."""
 
+    __slots__ = ("_endpoint", "_wants_usage")
+
     def __init__(self, endpoint: Endpoint, *, wants_usage: bool) -> None:
         self._endpoint = endpoint
         self._wants_usage = wants_usage

@@ -11,16 +11,22 @@ from urllib.parse import quote
 import orjson
 
 from sidecar.core.outcome import Endpoint
+from sidecar.dialects.deepseek import Thoughts
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Target, dumps
 from sidecar.dialects.gemini import Signatures
 from sidecar.dialects.openai import ChatReader, read_usage
 from sidecar.dialects.openai_whole import is_empty, is_filtered, read_answer
 from sidecar.dialects.presets import Preset
-from sidecar.dialects.quirks import mend_request, wants_mending
+from sidecar.dialects.quirks import mend_request
 from sidecar.dialects.tidy_whole import tidy_whole
 
 MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*")')
 HIDDEN = b"\\u006"  # how a letter of "model" could be written otherwise
+# What remembers of an answer what its provider wants back with the next turn.
+NOTERS: dict[str, type[Signatures | Thoughts]] = {
+    "google": Signatures,
+    "deepseek": Thoughts,
+}
 COUNTED = {"include_usage": True}
 COUNTING = b'{"stream_options":{"include_usage":true},'
 
@@ -28,16 +34,18 @@ COUNTING = b'{"stream_options":{"include_usage":true},'
 class OpenAISide:
     """One call of `endpoint`. `body` is `fields` as they came in, empty where they were made."""
 
+    __slots__ = ("_endpoint", "_note", "_target", "outgoing")
+
     def __init__(self, endpoint: Endpoint, fields: Json, target: Target, body: bytes = b"") -> None:
         self._endpoint = endpoint
         self._target = target
-        self._signatures = Signatures(target) if target.preset.signatures else None
+        noter = NOTERS.get(target.preset.wants_back)
+        self._note = noter(target).note if noter else None
         self.outgoing = outgoing(endpoint, fields, target, body)
 
     def reader(self) -> ChatReader:
         """What reads its streamed answer."""
-        note = self._signatures.note if self._signatures else None
-        return ChatReader(self._target.seed, note)
+        return ChatReader(self._target.seed, self._note)
 
     def read_answer(self, body: bytes) -> Answered:
         """Read its whole answer. Raises `AnswerFailed`."""
@@ -46,8 +54,8 @@ class OpenAISide:
             return Answered(answer=answer, raw=body, usage=read_usage(answer.get("usage")))
         chat = self._endpoint is Endpoint.CHAT
         changed = chat and tidy_whole(answer, self._target.seed)
-        if self._signatures:
-            self._signatures.note(answer)
+        if self._note:
+            self._note(answer)
         return Answered(
             answer=answer,
             raw=b"" if changed else body,
@@ -59,10 +67,8 @@ class OpenAISide:
 
 def outgoing(endpoint: Endpoint, fields: Json, target: Target, body: bytes) -> Outgoing:
     """The request for `target`."""
-    mended, dropped = fields, tuple[str, ...]()
-    if target.without or target.max_tokens or wants_mending(target.preset):
-        mended, dropped = mend_request(fields, target)
-    counts = asks_usage(endpoint, mended, target)
+    mended, dropped = mend_request(fields, target)
+    counts = bool(mended.get("stream")) and asks_usage(endpoint, mended, target)
     written = b""
     if body and mended is fields:
         written = spliced(body, fields, target.model, counts=counts)
@@ -82,13 +88,14 @@ ENDPOINT_PATHS = {
 
 def path_of(preset: Preset, path: str, model: str) -> str:
     """What follows the base URL for a call of `path`."""
-    before = preset.path.replace("{model}", quote(model, safe=""))
-    return f"{before}{path}?{preset.query}" if preset.query else f"{before}{path}"
+    if preset.path:
+        path = preset.path.replace("{model}", quote(model, safe="")) + path
+    return f"{path}?{preset.query}" if preset.query else path
 
 
 def asks_usage(endpoint: Endpoint, fields: Mapping[str, Any], target: Target) -> bool:
-    """Whether the provider has yet to be told to count a stream's tokens."""
-    if endpoint is Endpoint.EMBEDDINGS or not fields.get("stream"):
+    """Whether the provider has yet to be told to count the tokens of what it streams."""
+    if endpoint is Endpoint.EMBEDDINGS:
         return False
     options = fields.get("stream_options")
     told = isinstance(options, dict) and options.get("include_usage") is True

@@ -53,7 +53,8 @@ def refused(answer: object) -> AnswerFailed:
     if not complaint.words and not complaint.message:
         return AnswerFailed(Outcome.PROTOCOL, "the provider's answer is no object")
     outcome = judge_error(200, complaint, Outcome.SERVER_ERROR)
-    return AnswerFailed(outcome, complaint.message, blameless=is_blameless(complaint))
+    blameless = is_blameless(complaint)
+    return AnswerFailed(outcome, complaint.message, blameless=blameless, complaint=complaint)
 
 
 def check_choices(choices: list[Any], endpoint: Endpoint) -> None:

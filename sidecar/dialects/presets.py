@@ -37,8 +37,8 @@ class Preset:
     where a start without a file looks for the key, `model` what it asks for there. `headers` go
     with every request. `openai_headers` says that the `OpenAI-…` request headers mean something
     there. `responses` and `messages`: it serves OpenAI's Responses or Anthropic's Messages itself.
-    `gateway` is where Cloudflare's AI gateway has it (empty: nowhere). `signatures` is the vendor
-    whose signatures its tool calls may carry, and want back.
+    `gateway` is where Cloudflare's AI gateway has it (empty: nowhere). `wants_back` is the vendor
+    who wants back what came with its tool calls: Google its signatures, DeepSeek its thoughts.
     """
 
     base_url: str | None
@@ -57,7 +57,7 @@ class Preset:
     responses: bool = False
     messages: bool = False
     gateway: str = ""
-    signatures: str = ""
+    wants_back: Literal["", "google", "deepseek"] = ""
     quirks: Quirks = field(default_factory=Quirks)
     cannot: frozenset[Capability] = frozenset()
 
@@ -84,7 +84,7 @@ CLOUDFLARE = Preset(
     ),
     responses=True,
     messages=True,
-    signatures="google",
+    wants_back="google",
     quirks=deviations.CLOUDFLARE,
     cannot=frozenset((Capability.COMPLETIONS,)),
 )
@@ -127,7 +127,7 @@ PRESETS: dict[str, Preset] = {
         key_env="GEMINI_API_KEY",
         model="gemini-3-flash",
         gateway="google-ai-studio/v1beta/openai",
-        signatures="google",
+        wants_back="google",
         quirks=deviations.GOOGLE,
         cannot=frozenset((Capability.COMPLETIONS,)),
     ),
@@ -149,7 +149,7 @@ PRESETS: dict[str, Preset] = {
                 },
             ),
         },
-        signatures="google",
+        wants_back="google",
         quirks=deviations.GOOGLE,
         cannot=frozenset((Capability.AUDIO, Capability.COMPLETIONS, Capability.PDF)),
     ),
@@ -231,6 +231,7 @@ PRESETS: dict[str, Preset] = {
         model="deepseek-chat",
         responses=True,
         gateway="deepseek",
+        wants_back="deepseek",
         quirks=deviations.DEEPSEEK,
         cannot=frozenset(
             (

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
-from sidecar.dialects import gemini, mends
+from sidecar.dialects import deepseek, gemini, mends
 from sidecar.dialects.deviations import Quirks
 from sidecar.dialects.dialect import Json, Target
 from sidecar.dialects.mends import each_call, each_turn, without
-from sidecar.dialects.presets import Preset
+from sidecar.dialects.odd import entries
 
 MENDS: dict[str, Callable[[Json], Json]] = {
     mend.__name__: mend
     for mend in (
         *(mends.system_role, mends.one_system, mends.alternation),
         *(mends.allowed_tools, mends.loose_tools, mends.random_seed, mends.short_ids),
-        *(mends.thoughts_with_tools, gemini.plain_counting),
+        gemini.plain_counting,
     )
 }
 MENDS_BY_MODEL: dict[str, Callable[[Json, Target], Json]] = {
     mend.__name__: mend
-    for mend in (mends.free_choice, gemini.signatures, gemini.tools_before_format)
+    for mend in (
+        *(deepseek.thoughts, deepseek.free_choice),
+        *(gemini.signatures, gemini.tools_before_format, gemini.known_effort),
+    )
 }
 LONGEST = ("max_tokens", "max_completion_tokens")
 RENAMED = {"seed": "random_seed", **dict(zip(LONGEST, reversed(LONGEST), strict=True))}
@@ -28,12 +32,9 @@ RENAMED = {"seed": "random_seed", **dict(zip(LONGEST, reversed(LONGEST), strict=
 ESSENTIAL = frozenset(
     ("content", "messages", "model", "prompt", "role", "stream", "tool_call_id", "tool_calls")
 )
-NO_QUIRKS = Quirks()
-
-
-def wants_mending(preset: Preset) -> bool:
-    """Whether a request may have to be mended for the kind at all."""
-    return preset.quirks != NO_QUIRKS
+# All of a tool call that is meant for who is strict: some clients also send its place in a stream.
+CALL = frozenset(("custom", "extra_content", "function", "id", "type"))
+NOTHING: frozenset[str] = frozenset()
 
 
 def mend_request(fields: Json, target: Target) -> tuple[Json, tuple[str, ...]]:
@@ -49,6 +50,8 @@ def mend_request(fields: Json, target: Target) -> tuple[Json, tuple[str, ...]]:
             mended = mend(mended) if mend else MENDS_BY_MODEL[name](mended, target)
         mended = fit(mended, target.preset.quirks, refused)
     mended = without(measured(mended, target), refused)
+    if mended is fields:
+        return fields, ()
     return mended, tuple(name for name in fields if name not in mended and is_lost(name, mended))
 
 
@@ -59,29 +62,49 @@ def is_lost(name: str, mended: Json) -> bool:
 
 def fit(fields: Json, quirks: Quirks, refused: frozenset[str]) -> Json:
     """The fields and the messages' fields that the kind accepts, with numbers it can take."""
-    fields = without(fields, unfit(fields, quirks.accepts, quirks.drops))
+    fields = without(fields, unfit(fields.keys(), quirks.accepts, quirks.drops))
     for name, most in quirks.at_most:
         fields = capped(fields, name, most)
-    turns_drop = quirks.turns_drop | refused
+    return fit_turns(fields, quirks, refused)
+
+
+def fit_turns(fields: Json, quirks: Quirks, refused: frozenset[str]) -> Json:
+    """The messages with the fields that the kind accepts. All are looked at at once: most fit."""
+    drops = quirks.turns_drop | refused
+    turns = [turn for turn in fields["messages"] if isinstance(turn, dict)]
+    said: set[str] = set().union(*turns)
+    from_turns = unfit(said, quirks.turns_accept, drops)
+    of_calls = quirks.turns_accept and CALL
+    from_calls = unfit(said_in_calls(turns), of_calls, drops) if "tool_calls" in said else NOTHING
+    if not from_turns and not from_calls:
+        return fields
 
     def fitted(turn: Json) -> Json:
-        turn = without(turn, unfit(turn, quirks.turns_accept, turns_drop))
-        if "tool_calls" not in turn:  # as nearly always
-            return turn
-        return each_call(turn, lambda call: without(call, turns_drop))
+        turn = without(turn, from_turns)
+        return each_call(turn, lambda call: without(call, from_calls))
 
     return each_turn(fields, fitted)
 
 
-def unfit(holder: Json, accepts: frozenset[str] | None, drops: frozenset[str]) -> frozenset[str]:
-    """Which fields of `holder` cannot go."""
-    return drops if accepts is None else drops | (holder.keys() - accepts)
+def said_in_calls(turns: list[Json]) -> set[str]:
+    """The fields that the tool calls of `turns` have."""
+    calls = [call for turn in turns for call in entries(turn.get("tool_calls"))]
+    return set().union(*[call for call in calls if isinstance(call, dict)])
+
+
+def unfit(
+    said: AbstractSet[str], accepts: frozenset[str] | None, drops: frozenset[str]
+) -> frozenset[str]:
+    """Which of the fields `said` cannot go."""
+    known = drops.intersection(said)
+    return known if accepts is None else known.union(said - accepts)
 
 
 def measured(fields: Json, target: Target) -> Json:
     """The longest answer under the name that is known, and no longer than is granted."""
-    refused = [name for name in LONGEST if name in target.without]
-    known = RENAMED[refused[0]] if len(refused) == 1 else target.preset.quirks.max_tokens
+    known, refused = target.preset.quirks.max_tokens, target.without.intersection(LONGEST)
+    if len(refused) == 1:
+        known = RENAMED[min(refused)]
     if known and RENAMED[known] in fields:
         other = RENAMED[known]
         fields = {known: fields[other]} | without(fields, frozenset((other,)))

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sidecar.dialects.dialect import Json, dumps
+from sidecar.dialects.odd import entries, object_in
+
+OBJECT = "chat.completion.chunk"
+WHOLE = ("stop", "tool_calls")  # how an answer ends whose tool calls are all there
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class Calls:
     by_id: dict[str, int] = field(default_factory=dict)
     by_index: dict[int, int] = field(default_factory=dict)
     count: int = 0
+    wordless: set[int] = field(default_factory=set)  # those that have no arguments yet
 
     def place(self, call: Json) -> tuple[int, bool]:
         """The dense index of `call`, and whether it begins there."""
@@ -34,6 +39,29 @@ class Calls:
         if index is not None:
             self.by_index[index] = place
         return place, known is None
+
+    def note(self, call: Json, *, begins: bool) -> None:
+        """Note whether `call`, tidied, has said anything by now."""
+        function = call.get("function")
+        if not isinstance(function, dict):
+            return
+        if function.get("arguments"):
+            self.wordless.discard(call["index"])
+        elif begins:
+            self.wordless.add(call["index"])
+
+    def fill(self, delta: Json) -> bool:
+        """A function that was called without arguments was called with none, in JSON."""
+        if not self.wordless:
+            return False
+        delta["tool_calls"] = calls = entries(delta.get("tool_calls"))
+        here = {call["index"]: call for call in calls}
+        for place in sorted(self.wordless):
+            if place not in here:
+                here[place] = {"index": place, "function": {}}
+                calls.append(here[place])
+            here[place]["function"]["arguments"] = "{}"
+        return True
 
     def _continued(self, call: Json, index: int | None) -> int | None:
         """Which call a piece without id goes on with: that of its index, else the last."""
@@ -61,7 +89,7 @@ class Tidier:
         if not isinstance(choices, list):
             chunk["choices"] = []
             return True
-        changed = False
+        changed = "object" not in chunk and tidy_object(chunk, choices)
         for choice in choices:
             changed |= not isinstance(choice, dict) or self._tidy_choice(choice)
         if changed:
@@ -91,7 +119,10 @@ class Tidier:
             choice["finish_reason"] = None
             return True
         self._finished.add(index)
-        return bool(index in self._calls and tidy_finish(choice))
+        calls = self._calls.get(index)
+        if calls is None or choice["finish_reason"] not in WHOLE:
+            return False
+        return tidy_finish(choice) | calls.fill(object_in(choice, "delta"))
 
     def _tidy_lists(self, delta: Json, index: int) -> bool:
         changed = in_parts = False
@@ -111,10 +142,12 @@ class Tidier:
             if not isinstance(call, dict):
                 changed = True
                 continue
-            place, begins = self._calls.setdefault(index, Calls()).place(call)
+            known = self._calls.setdefault(index, Calls())
+            place, begins = known.place(call)
             changed |= self._begin(call, place) if begins else repeat_nothing(call)
             changed |= tidy_arguments(call) | (call.get("index") != place)
             call["index"] = place
+            known.note(call, begins=begins)
         if changed:
             calls[:] = [call for call in calls if isinstance(call, dict)]
         return changed
@@ -124,6 +157,14 @@ class Tidier:
         if not (isinstance(call.get("id"), str) and call["id"]):
             call["id"], changed = made_id(self._seed, place), True
         return changed
+
+
+def tidy_object(chunk: Json, choices: list[Any]) -> bool:
+    """The clients pass over a chunk that does not say that it is one."""
+    if not any(isinstance(choice, dict) and "text" not in choice for choice in choices):
+        return False
+    chunk["object"] = OBJECT
+    return True
 
 
 def tidy_shape(choice: Json) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sidecar.core.outcome import Endpoint
 from sidecar.dialects.anthropic.native import NativeMessages
@@ -43,8 +42,7 @@ class Asked(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(NamedTuple):
     """A call's words on the way to one provider and back.
 
     `dropped` are the fields that were lost on the way to chat, before the provider's side.

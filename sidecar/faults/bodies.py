@@ -14,6 +14,8 @@ from sidecar.faults.refusals import FAILED, JSON, LOADING, OVER, PAGE, openai, t
 from sidecar.faults.steps import Close, Send, Step
 from sidecar.faults.wire import whole
 
+ENVELOPE: Json = {"success": False, "errors": [{"code": 5012, "message": FAILED}], "result": None}
+
 
 def altered(alter: Callable[[Json], Any]) -> Script:
     """Answer whole, streamed or not, after `alter` has been at the JSON."""
@@ -52,6 +54,7 @@ FAULTS = (
         OVER,
         ("ok_error", "answers 200 with an error", 200, openai(FAILED)),
         ("ok_error_string", "answers 200, the error a string", 200, {"error": FAILED}),
+        ("ok_error_envelope", "answers 200 with an envelope of errors", 200, ENVELOPE),
         ("ok_warming", "answers 200, the model still loading", 200, LOADING),
         ("ok_html", "answers 200 with a page of HTML", 200, PAGE),
         ("ok_text", "answers 200 with plain text", 200, FAILED),

@@ -141,7 +141,14 @@ def rewrite(change: Callable[[bytes], bytes]) -> Change:
     return lambda speech: Speech(words=[change(b"".join(map(encode, speech.events)))])
 
 
-def in_many_lines(event: Json) -> bytes:
-    """JSON over many lines, each a `data:` of its own."""
-    lines = orjson.dumps(event, option=orjson.OPT_INDENT_2).split(b"\n")
-    return b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
+def in_many_lines(text: bytes) -> bytes:
+    """Every JSON over many lines, each a `data:` of its own."""
+    return b"".join([spread_out(line) for line in text.splitlines(keepends=True)])
+
+
+def spread_out(line: bytes) -> bytes:
+    """A `data:` of JSON as many, any other line as it is."""
+    if not line.startswith(b"data: {"):
+        return line
+    lines = orjson.dumps(orjson.loads(line[6:]), option=orjson.OPT_INDENT_2).split(b"\n")
+    return b"".join([b"data: %b\n" % one for one in lines])

@@ -76,7 +76,7 @@ ODD_HAND = table(
         "sends too many blank lines",
         rewrite(lambda text: text.replace(b"\n\n", b"\n\n\n\n")),
     ),
-    ("many_lines", "writes JSON over many lines", each_event(in_many_lines)),
+    ("many_lines", "writes JSON over many lines", rewrite(in_many_lines)),
     ("retry_line", "sends retry:", open_with(b"retry: 3000\n\n")),
     ("ping", "sends events without data", between(b"event: ping\n\n")),
     ("ping_data", "sends pings with data", between(b'event: ping\ndata: {"type": "ping"}\n\n')),

@@ -93,6 +93,11 @@ def table(effect: Effect, *rows: Row) -> tuple[Fault, ...]:
 LIMITED = openai("Rate limit reached for requests", "requests", "rate_limit_exceeded")
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.4s"}
 NO_CREDIT = {"error": "You have depleted your monthly included credits."}
+NO_BALANCE = {
+    "type": "error",
+    "error": {"type": INVALID, "message": "Your credit balance is too low to access the API."},
+}
+UNAUTHORIZED = {"success": False, "error": [{"code": 2009, "message": "Unauthorized"}]}
 LOADING = {"error": "Model demo is currently loading", "estimated_time": 20.0}
 GZIP = gzip.compress(orjson.dumps(openai(FAILED)), mtime=0)
 SHAPES: dict[str, Body] = {
@@ -139,6 +144,7 @@ FAULTS = (
             openai("No credit left", "billing", "credit_balance_exhausted"),
         ),
         ("no_credit", "answers 402, nothing left to spend", 402, NO_CREDIT),
+        ("no_credit_anthropic", "answers 400, nothing left to spend", 400, NO_BALANCE),
         ("bad_key", "answers 401", 401, openai("Wrong API key", INVALID, "invalid_api_key")),
         (
             "bad_key_gemini",
@@ -146,6 +152,7 @@ FAULTS = (
             400,
             google(400, "INVALID_ARGUMENT", "No valid key", {"reason": "API_KEY_INVALID"}),
         ),
+        ("bad_key_cloudflare", "answers 401 in Cloudflare's envelope", 401, UNAUTHORIZED),
         ("forbidden", "answers 403", 403, openai("Not allowed", "permission_error")),
         (
             "model_not_found",

@@ -41,10 +41,9 @@ class TokenTallies:
 
 
 def prices_by_labels(settings: Settings) -> dict[Labels, Price]:
-    """What is known by (provider, model); where the application names the model, nothing is."""
+    """What is known by (provider, model); the model is `*` where the application names it."""
     prices = dict(settings.prices)
-    named = ((entry.provider.name, entry.model) for entry in known.entries(settings) if entry.model)
-    names = {labels: "/".join(labels) for labels in named}
+    names = {labels: "/".join(labels) for labels in known.models(settings)}
     return {labels: prices[name] for labels, name in names.items() if name in prices}
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,7 +14,8 @@ from sidecar.core.taxonomy import Complaint, judge_error
 from sidecar.dialects.dialect import Untranslatable
 
 JSON = "application/json"
-EVENT_STREAM = "text/event-stream; charset=utf-8"
+SSE = "text/event-stream"
+EVENT_STREAM = f"{SSE}; charset=utf-8"
 
 
 class AttemptFailed(Exception):
@@ -26,8 +26,7 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What holds for an attempt beyond the call itself."""
 
     limits: Limits
@@ -42,8 +41,7 @@ class Terms:
         return self.content_filter is ContentFilter.FAIL_OVER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class Whole(NamedTuple):
     """An answer that is all there."""
 
     body: bytes
@@ -71,8 +69,9 @@ def judge_passed(status: int) -> Outcome:
 
 
 def parse(body: bytes) -> Any:
-    """`body` as JSON, or as the text that it is instead."""
+    """`body` as JSON, be it in another charset than it should be, or as the text that it is."""
+    text = body.decode("utf-8-sig", "replace")
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace")
+        return text

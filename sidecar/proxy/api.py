@@ -31,8 +31,8 @@ from sidecar.proxy.call import (
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.models import model_body, models_body
-from sidecar.proxy.paths import Target, find_target
-from sidecar.proxy.pinning import pin, pinned_path
+from sidecar.proxy.paths import COUNT_TOKENS, Target, find_target
+from sidecar.proxy.pinning import only_who_counts, pin, pinned_path
 from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, json_reply
 
 log = logging.getLogger(__name__)
@@ -147,6 +147,8 @@ class Api:
         if target.endpoint is Endpoint.MODELS:
             return self._models(exchange, target)
         body = await self._read(exchange.request)
+        if target.path == COUNT_TOKENS:
+            return await self._count_tokens(exchange, target, body)
         if target.endpoint is Endpoint.PASSTHROUGH:
             return await self._pass(exchange, target, body)
         return await self._call(exchange, target.endpoint, target.path, body)
@@ -155,14 +157,21 @@ class Api:
         self, exchange: Exchange, endpoint: Endpoint, path: str, body: bytes
     ) -> web.StreamResponse:
         fields = read_fields(body)
-        route = self._settings.route_for(fields["model"])
-        if route is None:
-            raise no_such_model(fields["model"])
+        route = self._route_for(fields["model"])
         if endpoint is Endpoint.RESPONSES:
             fields, route = pin(fields, route)
         asked = Asked(exchange.id, endpoint, path)
         call = read_call(asked, fields, body, exchange.request.headers.items())
         exchange.stream = call.stream
+        return await self._walk(exchange, call, route)
+
+    async def _count_tokens(
+        self, exchange: Exchange, target: Target, body: bytes
+    ) -> web.StreamResponse:
+        fields = read_fields(body)
+        route = only_who_counts(self._route_for(fields["model"]))
+        asked = Asked(exchange.id, Endpoint.PASSTHROUGH, target.path)
+        call = read_call(asked, fields, body, exchange.request.headers.items())
         return await self._walk(exchange, call, route)
 
     async def _pass(self, exchange: Exchange, target: Target, body: bytes) -> web.StreamResponse:
@@ -186,6 +195,11 @@ class Api:
             headers=list(request.headers.items()),
         )
         return await self._walk(exchange, call, route)
+
+    def _route_for(self, model: str) -> Route:
+        if route := self._settings.route_for(model):
+            return route
+        raise no_such_model(model)
 
     async def _walk(self, exchange: Exchange, call: Call, route: Route) -> web.StreamResponse:
         exchange.route = route.name

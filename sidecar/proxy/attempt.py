@@ -14,10 +14,12 @@ from sidecar.core.permit import Ending
 from sidecar.core.rejection import read_broken, read_failure
 from sidecar.core.retry_after import retry_after_s
 from sidecar.dialects.dialect import Answered, Untranslatable
+from sidecar.dialects.responses.kept import Retelling, retold
 from sidecar.dialects.translation import Translation
 from sidecar.proxy.answers import (
     EVENT_STREAM,
     JSON,
+    SSE,
     AttemptFailed,
     Terms,
     Whole,
@@ -27,7 +29,7 @@ from sidecar.proxy.answers import (
 )
 from sidecar.proxy.call import Call
 from sidecar.proxy.clocks import Clocks
-from sidecar.proxy.lessons import Asked, heed
+from sidecar.proxy.lessons import Asked, heed, in_view_of
 from sidecar.proxy.stream import Stream
 from sidecar.proxy.upstream import (
     FOREIGN_ERRORS,
@@ -38,6 +40,7 @@ from sidecar.proxy.upstream import (
     read_bounded,
     read_pieces,
     read_start,
+    retold_pieces,
     unread,
 )
 from sidecar.proxy.watch import Watch, limited
@@ -109,17 +112,15 @@ class Attempt:
         """The answer was whole; of one that is passed through, its status has the word."""
         self.outcome = judge_passed(self.status)
         self.ended_s = now_s = self._terms.now()
-        self._upstream.keys.ended(
+        self._one_key = self._upstream.keys.ended(
             self._key, self._step.entry.model_label, self.outcome, self._wait_s, now_s
         )
-        if self.stream:
-            self.usage = self.stream.usage
+        self._count()
 
     def break_off(self, failed: AnswerFailed) -> None:
         """The answer broke after its first content."""
-        failure = self._failure(failed)
-        self.outcome = failure.outcome
-        self._blameless = failure.blameless
+        self._failed(self._failure(failed))
+        self._count()
 
     def expire(self) -> None:
         """End a stream now, as when the time for the whole call is over."""
@@ -157,11 +158,15 @@ class Attempt:
     @property
     def length(self) -> int | None:
         """How long the body of what is passed through is, if that is known."""
-        return self._answer.length if self._answer else None
+        return self._answer.length if self._answer and not self._words.kept else None
 
     def pieces(self) -> AsyncIterator[bytes]:
         """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
-        return read_pieces(self._answer, self._step.entry.timeouts.idle_s)
+        pieces = read_pieces(self._answer, self._step.entry.timeouts.idle_s)
+        if self._answer is None or not self._is_kept(self._answer, SSE):
+            return pieces
+        limit = self._terms.limits.response_body_bytes
+        return retold_pieces(pieces, Retelling(self._step.entry.provider.name, limit))
 
     async def finish(self) -> None:
         """Read to the end of a whole answer, so that its connection can serve another."""
@@ -217,14 +222,20 @@ class Attempt:
         """Whatever the provider says, unless that is the operator's fault."""
         with limited(*self._clocks.answer()):
             answer = await self._send()
-            if answer.status < 400:
+            if answer.status < 400 and not self._is_kept(answer, JSON):
                 return answer
             body = await self._read_body(answer)
+        if answer.status < 400:
+            return Whole(body=retold(body, self._step.entry.provider.name), status=answer.status)
         if outcome := OPERATORS_STATUS.get(answer.status):
             raise AnswerFailed(outcome, "")
         self._wait_s = retry_after_s(answer.headers, None, self._terms.unix())
         stated = answer.headers.get("Content-Type", "")
         return Whole(body=body, content_type=stated, status=answer.status)
+
+    def _is_kept(self, answer: Answer, content_type: str) -> bool:
+        """Whether it may name a response that the provider keeps."""
+        return self._words.kept and answer.content_type == content_type
 
     async def _until_content(
         self, answer: Answer, translation: Translation, watch: Watch
@@ -233,9 +244,17 @@ class Attempt:
         limit = self._terms.limits.response_body_bytes
         stream = Stream(answer, translation, judge, watch, limit)
         watch.start(answer.close)
-        await stream.until_content(self._note_first_token)
+        try:
+            await stream.until_content(self._note_first_token)
+        finally:
+            self.usage = stream.usage  # what is refused or breaks off is paid for all the same
         self.stream = stream
         return stream
+
+    def _count(self) -> None:
+        """Take over what a stream's provider has counted by now."""
+        if self.stream:
+            self.usage = self.stream.usage
 
     async def _accepted(self) -> Answer:
         """Ask; an answer whose head is good."""
@@ -257,7 +276,8 @@ class Attempt:
         body = parse(answer.scrub(await read_start(answer)))
         rules = self._upstream.provider.errors
         now_unix = self._terms.unix()
-        return self._failed(read_failure(answer.status, answer.headers, body, now_unix, rules))
+        failure = read_failure(answer.status, answer.headers, body, now_unix, rules)
+        return self._failed(in_view_of(self._call, failure))
 
     async def _read_body(self, answer: Answer) -> bytes:
         return answer.scrub(await read_bounded(answer, self._terms.limits.response_body_bytes))
@@ -281,11 +301,11 @@ class Attempt:
 
     def _judge_whole(self, translation: Translation, body: bytes) -> Answered:
         answered = translation.provider.read_answer(body)
+        self.usage = answered.usage
         if answered.filtered and self._terms.filter_fails:
             raise AnswerFailed(
                 Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
             )
-        self.usage = answered.usage
         self._note_first_token()
         return answered
 

@@ -6,14 +6,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from sidecar.core.capability import Capability
 from sidecar.core.outcome import Endpoint
 from sidecar.core.refusal import Refused
-from sidecar.dialects.needs import needs_of
 
 THOUGHTLESS = (None, "none", "minimal")  # compared, not hashed: it may be anything
 FIT = re.compile(r"[\x21-\x7e]{1,128}")
@@ -38,7 +36,7 @@ class Rejected(Exception):
         self.headers = headers or {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Call:
     """A request on its way to a provider. `path` is what follows the base URL, query included.
 
@@ -58,7 +56,6 @@ class Call:
     choices: int = 1
     wants_usage: bool = False
     fields: dict[str, Any] = field(default_factory=dict)
-    needs: frozenset[Capability] = frozenset()
 
     @property
     def shown_model(self) -> str:
@@ -66,8 +63,7 @@ class Call:
         return self.model if FIT.fullmatch(self.model) else "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Which request it is, and for what; `path` is that of the endpoint."""
 
     id: str
@@ -88,7 +84,6 @@ def read_call(
         reasoning=asks_for_reasoning(fields),
         choices=choices_asked(fields),
         wants_usage=asks_for_usage(fields),
-        needs=needs_of(asked.endpoint, fields),
         fields=fields,
         body=body,
         headers=json_headers(headers),

@@ -10,10 +10,12 @@ from aiohttp import web
 
 from sidecar.core.events import RequestEnded
 from sidecar.core.failover import Step
+from sidecar.core.headers import client_retry
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Entry
 from sidecar.proxy.attempt import Attempt
+from sidecar.proxy.paths import speaks_messages
 from sidecar.proxy.replies import error_reply
 
 # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
@@ -61,7 +63,7 @@ class Exchange:
     def refuse(self, refused: Refused) -> web.Response:
         """An error answer of the sidecar's own, in the words that the application speaks."""
         self.code = refused.status
-        spoken = self.request.path.rstrip("/").endswith("/messages")
+        spoken = speaks_messages(self.request.path)
         return error_reply(refused, self.headers(), self.steps, in_messages=spoken)
 
     def attempts(self, outcome: Outcome) -> str:
@@ -108,6 +110,7 @@ class Exchange:
             lost_s=sum(step.seconds for step in self.steps),
             usage=attempt.usage if attempt else None,
             trace_id=self.trace_id,
+            client_retry=client_retry(self.request.headers),
         )
 
     @property

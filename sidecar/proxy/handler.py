@@ -21,7 +21,7 @@ from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
 from sidecar.core.refusal import refuse
 from sidecar.core.settings import Entry, Limits, Route
-from sidecar.dialects.needs import least_tokens
+from sidecar.dialects.needs import least_tokens, needs_of
 from sidecar.proxy.answers import AttemptFailed, Terms
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.call import Call
@@ -51,7 +51,7 @@ class Handler:
             admits=self.breakers.admits,
             content_filter=route.content_filter,
             one_model=call.endpoint is Endpoint.EMBEDDINGS,
-            needs=call.needs,
+            needs=needs_of(call.endpoint, call.fields, route.cannot),
             tokens=least_tokens(call.fields, len(call.body), route.smallest_window),
             skips=partial(self._passed_over, exchange),
             steps=exchange.steps,

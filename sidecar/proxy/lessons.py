@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import orjson
 
-from sidecar.core.capability import Capability
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Endpoint, Outcome
 from sidecar.core.settings import Entry
+from sidecar.dialects.responses.needs import first_need, needs_native
 from sidecar.proxy.call import Call
 from sidecar.proxy.upstream import Upstream
 from sidecar.proxy.wire import Request
@@ -45,6 +45,20 @@ def heed(asked: Asked, failure: Failure, now_s: float) -> Lesson:
     return Lesson(replace(failure, again=failure.again or learn(asked, failure)), one_key)
 
 
+def in_view_of(call: Call, failure: Failure) -> Failure:
+    """What a refusal means for what only a Responses API can serve: that is the caller's to change.
+
+    Either there is no such API, or it does not know what the call names.
+    """
+    if call.endpoint is not Endpoint.RESPONSES or failure.outcome is not Outcome.NOT_SUPPORTED:
+        return failure
+    need = first_need(call.fields)
+    if need is None:
+        return failure
+    told = f"{need.reason}, and this provider does not know it: {failure.message or failure.status}"
+    return replace(failure, outcome=Outcome.BAD_REQUEST, param=need.param, message=told)
+
+
 def learn(asked: Asked, failure: Failure) -> bool:
     """Whether there was something new to learn of what the provider takes."""
     learned = asked.upstream.learned
@@ -60,6 +74,6 @@ def learn(asked: Asked, failure: Failure) -> bool:
 def could_do_without(asked: Asked) -> bool:
     """Whether the provider's own Responses API was asked for what chat completions can do."""
     upstream, call = asked.upstream, asked.call
-    stateless = Capability.RESPONSES not in call.needs
+    stateless = not needs_native(call.fields)
     native = upstream.preset.responses and not upstream.learned.lacks(RESPONSES)
     return call.endpoint is Endpoint.RESPONSES and native and stateless

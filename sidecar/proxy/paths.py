@@ -11,6 +11,7 @@ from sidecar.core.outcome import Endpoint
 from sidecar.proxy.call import Rejected, rejected
 
 POST, GET = (hdrs.METH_POST,), (hdrs.METH_GET, hdrs.METH_HEAD)
+COUNT_TOKENS = "/messages/count_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ CALLS = {
     "/embeddings": Target(Endpoint.EMBEDDINGS, "/embeddings", POST),
     "/responses": Target(Endpoint.RESPONSES, "/responses", POST),
     "/messages": Target(Endpoint.MESSAGES, "/messages", POST),
+    COUNT_TOKENS: Target(Endpoint.PASSTHROUGH, COUNT_TOKENS, POST),
     "/models": Target(Endpoint.MODELS, "/models", GET),
 }
 NAMED = {
@@ -38,6 +40,7 @@ NAMED = {
     "/reset": Target(None, "/reset", POST),
 }
 MODEL_PREFIXES = ("/v1/models/", "/models/")
+PASSED_PREFIXES = ("/v1/", "/responses/")
 
 
 def find_target(request: web.BaseRequest) -> Target:
@@ -54,10 +57,15 @@ def find_target(request: web.BaseRequest) -> Target:
 
 
 def find_open_ended(path: str) -> Target:
-    """Paths without number: one model, or whatever else is below /v1."""
+    """Paths without number: one model, one response, or whatever else is below /v1."""
     for prefix in MODEL_PREFIXES:
         if path.startswith(prefix):
             return Target(Endpoint.MODELS, f"/models/{path.removeprefix(prefix)}", GET)
-    if path.startswith("/v1/") and ".." not in unquote(path).split("/"):
+    if path.startswith(PASSED_PREFIXES) and ".." not in unquote(path).split("/"):
         return Target(Endpoint.PASSTHROUGH, path.removeprefix("/v1"))
     raise rejected(f"Nothing is served at {path[:200]}.", status=404)
+
+
+def speaks_messages(path: str) -> bool:
+    """Whether who asks for `path` expects Anthropic's words."""
+    return f"{path.removeprefix('/v1')}/".startswith("/messages/")

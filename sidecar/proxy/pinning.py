@@ -8,6 +8,7 @@ from typing import Any
 
 from sidecar.core.capability import Capability
 from sidecar.core.settings import Entry, Route
+from sidecar.dialects.presets import PRESETS
 from sidecar.dialects.responses.ids import minted_by
 from sidecar.proxy.call import rejected
 
@@ -19,17 +20,34 @@ KEPT = (PREVIOUS, "conversation", "prompt")  # what a provider's account holds
 def pin(fields: dict[str, Any], route: Route) -> tuple[dict[str, Any], Route]:
     """A Responses request that names what a provider keeps, and the route with that one alone.
 
-    An id that the sidecar did not mark goes to the first of the chain that keeps anything. Raises
-    `Rejected` for one whose provider the route does not ask.
+    An id that is of none of the chain goes to the first that keeps anything. Raises `Rejected` for
+    one whose provider keeps nothing.
     """
     if all(fields.get(name) is None for name in KEPT):
         return fields, route
     named = fields.get(PREVIOUS)
-    found = minted_by(named, names(route.chain)) if isinstance(named, str) else None
+    found = minted_by(named, names(route)) if isinstance(named, str) else None
     if found is None:
         return fields, only_the_first_keeper(route)
     provider, original = found
-    return {**fields, PREVIOUS: original}, only(provider, route)
+    return {**fields, PREVIOUS: original}, only(provider, route, param=PREVIOUS)
+
+
+def pinned_path(path: str, routes: Iterable[Route]) -> tuple[str, Route] | None:
+    """A path below `/responses/` with its provider's own id, and a route to that provider alone.
+
+    An id that is of nobody goes to the first of the `*` route that keeps anything. Raises
+    `Rejected` for one whose provider keeps nothing.
+    """
+    if not path.startswith(PREFIX):
+        return None
+    given, slash, rest = path.removeprefix(PREFIX).partition("/")
+    for route in routes:
+        if found := minted_by(given, names(route)):
+            provider, original = found
+            return f"{PREFIX}{original}{slash}{rest}", first_of(only(provider, route, status=404))
+    everything = next((route for route in routes if "*" in route.models), None)
+    return (path, first_of(only_the_first_keeper(everything))) if everything else None
 
 
 def only_the_first_keeper(route: Route) -> Route:
@@ -38,33 +56,35 @@ def only_the_first_keeper(route: Route) -> Route:
     return replace(route, chain=keepers[:1] or route.chain)
 
 
-def only(provider: str, route: Route) -> Route:
+def only(provider: str, route: Route, *, param: str | None = None, status: int = 400) -> Route:
     """The route with `provider` alone. Raises `Rejected` if that keeps nothing."""
-    chain = tuple(entry for entry in route.chain if entry.provider.name == provider)
-    if keeps(chain[0]):
-        return replace(route, chain=chain)
+    chain = (entry for entry in route.chain if entry.provider.name == provider)
+    if keepers := tuple(entry for entry in chain if keeps(entry)):
+        return replace(route, chain=keepers)
     raise rejected(
         f"The response was given by {provider}, which keeps none: send the whole conversation.",
-        param=PREVIOUS,
+        param=param,
+        status=status,
     )
+
+
+def only_who_counts(route: Route) -> Route:
+    """The route with the first that serves Messages itself. Raises `Rejected` where nobody does."""
+    counters = tuple(one for one in route.chain if PRESETS[one.provider.kind].messages)
+    if counters:
+        return replace(route, chain=counters[:1])
+    raise rejected(
+        "No provider of this model serves Messages itself, so none counts their tokens.", status=404
+    )
+
+
+def first_of(route: Route) -> Route:
+    return replace(route, chain=route.chain[:1])
 
 
 def keeps(entry: Entry) -> bool:
     return Capability.RESPONSES not in entry.cannot
 
 
-def pinned_path(path: str, routes: Iterable[Route]) -> tuple[str, Route] | None:
-    """A path below `/responses/` with its provider's own id, and a route to that provider alone."""
-    if not path.startswith(PREFIX):
-        return None
-    given, slash, rest = path.removeprefix(PREFIX).partition("/")
-    for route in routes:
-        if found := minted_by(given, names(route.chain)):
-            provider, original = found
-            entry = next(one for one in route.chain if one.provider.name == provider)
-            return f"{PREFIX}{original}{slash}{rest}", replace(route, chain=(entry,))
-    return None
-
-
-def names(chain: Iterable[Entry]) -> set[str]:
-    return {entry.provider.name for entry in chain}
+def names(route: Route) -> set[str]:
+    return {entry.provider.name for entry in route.chain}

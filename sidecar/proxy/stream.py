@@ -11,7 +11,7 @@ from sidecar.core.sse import Event, Parser
 from sidecar.dialects.dialect import Reading
 from sidecar.dialects.translation import Translation
 from sidecar.proxy.replies import as_error
-from sidecar.proxy.upstream import FOREIGN_ERRORS, UNREADABLE, as_failure, unread
+from sidecar.proxy.upstream import FOREIGN_ERRORS, UNREADABLE, as_failure, too_large, unread
 from sidecar.proxy.watch import SAYING, Watch
 from sidecar.proxy.wire import Answer
 
@@ -20,7 +20,11 @@ END = b"[DONE]"
 
 
 class Stream:
-    """One streamed answer. `until_content` first, then `read` until it gives nothing."""
+    """One streamed answer. `until_content` first, then `read` until it gives nothing.
+
+    `max_bytes` bounds one event, and all of an answer that is written anew: whoever translates it
+    keeps what its end repeats.
+    """
 
     def __init__(
         self,
@@ -28,14 +32,17 @@ class Stream:
         translation: Translation,
         judge: Judge,
         watch: Watch,
-        max_event_bytes: int,
+        max_bytes: int,
     ) -> None:
         self._response = response
         self._judge = judge
         self._watch = watch
-        self._parser = Parser(max_event_bytes)
-        self._reader = translation.provider.reader()
+        self._max_bytes = max_bytes
+        self._parser = Parser(max_bytes)
+        self._new_reader = translation.provider.reader
+        self._reader = self._new_reader()
         self._writer = translation.application.writer()
+        self._translated_bytes = 0
         self._ready: list[bytes] = []
         self._failure: AnswerFailed | None = None
         self.ended = False
@@ -116,18 +123,28 @@ class Stream:
         for event in events:
             reading = self._read(event)
             move = self._judge.judge(reading.piece, len(event.data))
-            if move is not Move.DROP and (data := self._writer.write(reading)):
-                self._ready.append(data)
+            if move is not Move.DROP:
+                self._write(event, reading)
             if move is Move.END:
                 self._finish()
                 return
+
+    def _write(self, event: Event, reading: Reading) -> None:
+        data = self._writer.write(reading)
+        if data:
+            self._ready.append(data)
+        if data is reading.raw and data:  # it goes on as it came: nobody keeps any of it
+            return
+        self._translated_bytes += max(len(event.data), len(data))
+        if self._translated_bytes > self._max_bytes:
+            raise too_large(self._max_bytes)
 
     def _read(self, event: Event) -> Reading:
         reading = self._reader.read(event)
         if reading.piece.failure is None:
             return reading
-        # what it says goes to the application: without our credentials
-        return self._reader.read(event._replace(data=self._response.scrub(event.data)))
+        # what it says goes to the application: without our credentials, and as if never heard
+        return self._new_reader().read(event._replace(data=self._response.scrub(event.data)))
 
     def _end(self, *, done: bool) -> None:
         """A whole answer ends as it should, also where the provider left that out."""

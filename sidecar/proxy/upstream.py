@@ -11,16 +11,16 @@ from aiohttp import hdrs
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
-from sidecar.core import cooldown
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.failover import Failure
-from sidecar.core.keys import KeyPool
+from sidecar.core.keys import BAD_KEY, KeyPool
 from sidecar.core.learned import Learned
-from sidecar.core.outcome import PARKING, Outcome
+from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Limits, Provider
 from sidecar.core.sse import EventTooLarge
 from sidecar.dialects.memory import Memory
 from sidecar.dialects.presets import PRESETS, Preset
+from sidecar.dialects.responses.kept import Retelling
 from sidecar.proxy.credential import Unsigned, secrets_among
 from sidecar.proxy.credentials import credentials_of
 from sidecar.proxy.watch import limited
@@ -63,6 +63,11 @@ def unread(error: BaseException) -> AnswerFailed:
     return AnswerFailed(Outcome.PROTOCOL, said)
 
 
+def too_large(limit: int) -> AnswerFailed:
+    """An answer that is longer than anybody may hold."""
+    return AnswerFailed(Outcome.PROTOCOL, f"the provider's answer is larger than {limit} bytes")
+
+
 class Upstream:
     """The way to one provider: its address, credentials and pool of connections.
 
@@ -99,9 +104,9 @@ class Upstream:
 
     def has_other_keys(self, failure: Failure, model: str, now_s: float) -> bool:
         """Whether only one key of several is at fault, and another is there or soon back."""
-        if failure.again or self.keys.is_lone or failure.outcome not in PARKING:
+        if failure.again or self.keys.is_lone or failure.outcome not in BAD_KEY:
             return failure.again
-        return self.keys.soonest_s(model, now_s) < cooldown.PARKING_S[0]
+        return self.keys.cures_itself(model, now_s)
 
     async def send(self, request: Request, key: int, connect_s: float) -> Answer:
         """Send `request` with the credential number `key`.
@@ -149,9 +154,7 @@ async def read_bounded(answer: Answer, limit: int) -> bytes:
     while chunk := await answer.content.readany():
         size += len(chunk)
         if size > limit:
-            raise AnswerFailed(
-                Outcome.PROTOCOL, f"the provider's answer is larger than {limit} bytes"
-            )
+            raise too_large(limit)
         chunks.append(chunk)
         if answer.content.at_eof():
             break
@@ -169,6 +172,17 @@ async def read_pieces(answer: Answer | None, idle_s: float) -> AsyncIterator[byt
             yield piece
     except FOREIGN_ERRORS as error:
         raise as_failure(error) from error
+
+
+async def retold_pieces(pieces: AsyncIterator[bytes], retelling: Retelling) -> AsyncIterator[bytes]:
+    """The pieces of a stream as they are retold. Raises `AnswerFailed`."""
+    try:
+        async for piece in pieces:
+            if told := retelling.feed(piece):
+                yield told
+    except EventTooLarge as error:
+        raise unread(error) from error
+    yield retelling.end()
 
 
 async def drain(answer: Answer) -> None:

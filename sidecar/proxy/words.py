@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sidecar.core.headers import to_provider
 from sidecar.core.outcome import Endpoint
+from sidecar.dialects.anthropic.native import NativeMessages
 from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import Preset
 from sidecar.dialects.translation import Translation, translate
 from sidecar.proxy.call import Call
 from sidecar.proxy.upstream import UNREADABLE, VERSION, Upstream
-from sidecar.proxy.wire import Request
+from sidecar.proxy.wire import Headers, Request
 
 log = logging.getLogger(__name__)
 
 RESPONSES = "responses"
+KEPT = "/responses/"
+NATIVE = (Endpoint.MESSAGES, Endpoint.PASSTHROUGH)  # whose callers say which version they speak
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What goes out, and how its answer is read and passed on (`None`: as it is).
 
-    `dropped` are the call's fields that the provider does not hear.
+    `dropped` are the call's fields that the provider does not hear. `kept`: it is about a response
+    that the provider keeps.
     """
 
     request: Request
     translation: Translation | None = None
     dropped: tuple[str, ...] = ()
+    kept: bool = False
 
 
 SILENCE = Words(Request("", "", b""))
@@ -38,12 +42,15 @@ def put(call: Call, model: str | None, upstream: Upstream, unix: float) -> Words
     """The call for `model` (`None`: the one it names). Raises `Untranslatable`."""
     preset = upstream.preset
     passed = to_provider(call.headers, vendor_of(preset))
+    target = target_of(call, model or call.model, upstream, int(unix))
     if call.endpoint is Endpoint.PASSTHROUGH:
-        return Words(Request(call.method, passed_path(preset, call.path), call.body, passed))
-    translation = translated(call, target_of(call, model or call.model, upstream, int(unix)))
+        body, ours = passed_body(call, target)
+        request = Request(call.method, passed_path(preset, call.path), body, passed, ours)
+        return Words(request, kept=call.path.startswith(KEPT))
+    translation = translated(call, target)
     out = translation.provider.outgoing
     request = Request(call.method, out.path, out.body, passed, out.headers)
-    return Words(request, translation, (*translation.dropped, *out.dropped))
+    return Words(request, translation, translation.dropped + out.dropped)
 
 
 def translated(call: Call, target: Target) -> Translation:
@@ -55,6 +62,14 @@ def translated(call: Call, target: Target) -> Translation:
         raise Untranslatable("The request cannot be put into the provider's format.") from error
 
 
+def passed_body(call: Call, target: Target) -> tuple[bytes, Headers]:
+    """The body of what is passed through: as it came, or the message whose tokens to count."""
+    if not call.fields:
+        return call.body, ()
+    out = NativeMessages(call.fields, target).outgoing
+    return out.body, out.headers
+
+
 def passed_path(preset: Preset, path: str) -> str:
     """The path of what is passed through, with what this kind of provider wants behind it."""
     if not preset.query:
@@ -64,7 +79,9 @@ def passed_path(preset: Preset, path: str) -> str:
 
 def vendor_of(preset: Preset) -> str:
     """Whose own headers mean something to a provider."""
-    return "openai" if preset.openai_headers else preset.dialect if preset.messages else ""
+    if preset.openai_headers:
+        return "openai"
+    return "anthropic" if preset.messages else ""
 
 
 def target_of(call: Call, model: str, upstream: Upstream, unix: int) -> Target:
@@ -86,6 +103,6 @@ def target_of(call: Call, model: str, upstream: Upstream, unix: int) -> Target:
 
 def version_of(call: Call, upstream: Upstream) -> str:
     """The version of the provider's API that the operator wants, else the application."""
-    if upstream.version or call.endpoint is not Endpoint.MESSAGES:
+    if upstream.version or call.endpoint not in NATIVE:
         return upstream.version
     return next((value for name, value in call.headers if name.lower() == VERSION), "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from sidecar.config import load
 
 README = Path(__file__).parents[2] / "README.md"
-KEYS = {"GEMINI_API_KEY": "a-key", "HF_TOKEN": "a-token"}
+KEYS = {"GEMINI_API_KEY": "a-key", "HF_TOKEN": "a-token", "ANTHROPIC_API_KEY": "another"}
 
 
 def test_the_readmes_configuration_is_valid(tmp_path: Path) -> None:
@@ -23,6 +23,7 @@ def test_the_readmes_configuration_is_valid(tmp_path: Path) -> None:
     assert [entry.provider.name for entry in loaded.settings.routes[0].chain] == [
         "gemini",
         "huggingface",
+        "claude",
         "local",
     ]
 

@@ -230,3 +230,17 @@ def test_ten_times_the_markup_is_about_ten_times_the_work(part: str) -> None:
 def seconds_for(text: str) -> float:
     """The best of several."""
     return min(repeat(lambda: tidy(text), number=1, repeat=7))
+
+
+@pytest.mark.parametrize(
+    ("body", "wait_s"),
+    [
+        ({"error": "Model x is currently loading", "estimated_time": 20.0}, 20.0),
+        ([error("Quota", details=[{"retryDelay": "34.4s"}])], 34.4),
+        (error("Rate limit reached. Please try again in 1.5s."), 1.5),
+        (error("boo"), None),
+    ],
+    ids=["Hugging Face", "Google", "OpenAI", "nobody"],
+)
+def test_a_body_says_how_long_to_stay_away(body: object, wait_s: float | None) -> None:
+    assert read_complaint(body).wait_s == wait_s

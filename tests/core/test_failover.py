@@ -16,6 +16,7 @@ from sidecar.core.settings import ContentFilter, Entry
 from tests.core.chains import entry
 
 A, B, C = entry("a"), entry("b"), entry("c")
+EMBEDDINGS = frozenset((Capability.EMBEDDINGS,))
 
 
 def walk(*chain: Entry, deadline_s: float = 300.0) -> Failover:
@@ -107,6 +108,15 @@ def test_where_one_model_has_to_answer_others_are_skipped() -> None:
     assert isinstance(step, Try)
     assert step.entry is again
     assert str(failover.steps[-1]) == "b;skipped;unsupported;0"
+
+
+def test_the_one_model_is_that_of_the_first_entry_that_can() -> None:
+    unable = replace(A, cannot=EMBEDDINGS)
+    failover = Failover(chain=(unable, B, C), deadline_s=9.0, one_model=True, needs=EMBEDDINGS)
+
+    assert asked(failover) == "b"
+    fail(failover, B, Outcome.SERVER_ERROR)
+    assert asked(failover) == "over"
 
 
 def test_a_parked_provider_is_asked_after_all_the_others() -> None:

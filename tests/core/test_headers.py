@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from sidecar.core.headers import deadline_s, request_id, to_application, to_provider
+from sidecar.core.headers import client_retry, deadline_s, request_id, to_application, to_provider
 
 SENT_BY_THE_SDK = [
     ("Host", "127.0.0.1:8787"),
@@ -211,3 +211,11 @@ def test_the_applications_shorter_deadline_is_read(
 
 def test_the_deadline_is_found_in_any_case() -> None:
     assert deadline_s(CIMultiDictProxy(CIMultiDict({"X-Request-Timeout": "5"}))) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("stated", "count"),
+    [("2", 2), ("0", None), ("", None), ("-1", None), ("many", None), ("9" * 99, None)],
+)
+def test_a_retry_of_the_applications_sdk_is_counted(stated: str, count: int | None) -> None:
+    assert client_retry({"x-stainless-retry-count": stated}) == count

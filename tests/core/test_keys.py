@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.cooldown import WHOLE_PROVIDER
-from sidecar.core.keys import MOST_MODELS, OF_THE_KEY, KeyPool
+from sidecar.core.keys import BAD_KEY, MOST_MODELS, OF_THE_KEY, KeyPool
 from sidecar.core.outcome import Outcome
 
 M = "flash"
@@ -85,6 +85,39 @@ def test_it_is_not_worth_it_once_no_key_is_left() -> None:
     pool.ended(0, M, LIMITED, 7.0, 0.0)
 
     assert not pool.ended(1, M, LIMITED, 7.0, 0.0)
+
+
+def ended_one_by_one(*outcomes: Outcome) -> KeyPool:
+    """A pool whose keys were all set aside, each a moment after the one before."""
+    pool = KeyPool(len(outcomes))
+    for index, outcome in enumerate(outcomes):
+        pool.ended(index, M, outcome, None, now_s=index / 100)
+    return pool
+
+
+@pytest.mark.parametrize("outcome", sorted(BAD_KEY))
+def test_keys_that_are_all_bad_wait_for_the_operator(outcome: Outcome) -> None:
+    assert not ended_one_by_one(outcome, Outcome.AUTH, outcome).cures_itself(M, now_s=1.0)
+
+
+@pytest.mark.parametrize("outcome", sorted(BAD_KEY))
+def test_a_limited_key_among_bad_ones_comes_back_by_itself(outcome: Outcome) -> None:
+    assert ended_one_by_one(outcome, LIMITED, outcome).cures_itself(M, now_s=1.0)
+
+
+def test_a_limited_key_that_is_bad_as_well_does_not_come_back_by_itself() -> None:
+    pool = ended_one_by_one(LIMITED, Outcome.AUTH)
+    pool.ended(0, M, Outcome.AUTH, None, now_s=1.0)
+
+    assert not pool.cures_itself(M, now_s=1.0)
+
+
+def test_a_shorter_limit_after_a_longer_one_is_still_a_limit() -> None:
+    pool = ended_one_by_one(Outcome.AUTH, LIMITED)
+    for stated_s in (30.0, 2.0):
+        pool.ended(1, M, LIMITED, stated_s, now_s=1.0)
+
+    assert pool.cures_itself(M, now_s=1.0)
 
 
 @pytest.mark.parametrize("outcome", NOT_OF_THE_KEY)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sidecar.core.answer import AnswerFailed
+from sidecar.core.complaint import Complaint
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Outcome
-from sidecar.core.rejection import read_failure
+from sidecar.core.rejection import read_broken, read_failure
 from sidecar.core.settings import ErrorMatch, ErrorRule
 from sidecar.core.taxonomy import MESSAGE_CHARS
 
@@ -139,3 +142,43 @@ def test_a21_a_prompt_against_the_rules_keeps_its_code() -> None:
     failure = read(400, error(code="content_filter", param="prompt", message="Filtered."))
 
     assert (failure.outcome, failure.code) == (Outcome.CONTENT_FILTER, "content_filter")
+
+
+# What only looked like an answer
+
+SAID = Complaint(message="no more", words=("E1", "x"), param="n", text="no more budget")
+
+
+def used_up(**match: Any) -> ErrorRule:
+    return ErrorRule(match=ErrorMatch(**match), outcome=Outcome.QUOTA_EXHAUSTED)
+
+
+def broken(complaint: Complaint | None, *rules: ErrorRule, blameless: bool = False) -> Failure:
+    failed = AnswerFailed(Outcome.STREAM_ERROR, "m", blameless=blameless, complaint=complaint)
+    return read_broken(200, failed, rules)
+
+
+def test_an_error_within_an_answer_says_all_that_the_provider_said() -> None:
+    assert broken(SAID) == Failure(
+        outcome=Outcome.STREAM_ERROR, status=200, message="no more", code="E1", param="n"
+    )
+
+
+def test_an_error_within_an_answer_says_when_to_come_back() -> None:
+    assert broken(replace(SAID, wait_s=20.0)).wait_s == 20.0
+
+
+@pytest.mark.parametrize(
+    "match", [{"code": "E1"}, {"text": "BUDGET"}, {"status": 200, "type": "x"}]
+)
+def test_an_error_within_an_answer_is_what_the_operator_says(match: dict[str, Any]) -> None:
+    assert broken(SAID, used_up(**match)).outcome is Outcome.QUOTA_EXHAUSTED
+
+
+def test_what_the_provider_said_nothing_about_is_no_rules_business() -> None:
+    assert broken(None, used_up(status=200)).outcome is Outcome.STREAM_ERROR
+
+
+@pytest.mark.parametrize(("code", "blameless"), [("other", True), ("E1", False)])
+def test_what_the_operator_gives_another_name_is_not_forgiven(code: str, blameless: bool) -> None:
+    assert broken(SAID, used_up(code=code), blameless=True).blameless is blameless

@@ -151,6 +151,12 @@ BODIES: list[tuple[str, int, object, Outcome]] = [
         Outcome.MODEL_MISSING,
     ),
     (
+        "OpenAI: kept by another",
+        404,
+        error("Item with id 'rs_0496' not found. Items are not persisted when …", param="input"),
+        Outcome.BAD_REQUEST,
+    ),
+    (
         "vLLM: context",
         400,
         {"object": "error", "message": "This model's maximum context length is 4096", "code": 400},

@@ -258,6 +258,25 @@ def test_of_a_streams_options_gemini_knows_one(options: Json, known: Json | None
     assert fields.get("stream_options") == known
 
 
+@pytest.mark.parametrize(
+    ("model", "effort", "said"),
+    [
+        ("gemini-3-pro", "none", "minimal"),
+        ("google/gemini-3-flash", "max", "high"),
+        ("gemini-2.5-pro", "none", "minimal"),
+        ("gemini-2.5-flash", "none", "none"),
+        ("gemini-2.5-flash", "xhigh", "high"),
+        ("gemini-3-flash", "medium", "medium"),
+        ("gemma-4", "none", "none"),
+        ("gemini-3-flash", ["max"], ["max"]),
+    ],
+)
+def test_an_effort_is_one_that_the_model_knows(model: str, effort: object, said: object) -> None:
+    asked = {"messages": [HI], "reasoning_effort": effort}
+
+    assert mend_request(asked, target("gemini", model))[0]["reasoning_effort"] == said
+
+
 @given(st.lists(CHUNKS.filter(lambda chunk: isinstance(chunk, dict)), max_size=3), st.text())
 def test_any_answer_is_noted(chunks: list[Json], signature: str) -> None:
     aim = gemini()

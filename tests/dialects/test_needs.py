@@ -15,6 +15,7 @@ from tests.dialects.test_anything import ODD
 
 CHAT, RESPONSES, MESSAGES = Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.MESSAGES
 SCHEMA = {"type": "json_schema"}
+ALL = frozenset(Capability)
 
 
 def saying(*parts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -70,7 +71,13 @@ NEEDS: list[tuple[str, Endpoint, dict[str, Any], set[Capability]]] = [
     ("endpoint", "fields", "needs"), [row[1:] for row in NEEDS], ids=[row[0] for row in NEEDS]
 )
 def test_a_call_needs(endpoint: Endpoint, fields: dict[str, Any], needs: set[Capability]) -> None:
-    assert needs_of(endpoint, fields) == needs
+    assert needs_of(endpoint, fields, ALL) == needs
+
+
+def test_only_what_is_asked_for_is_found() -> None:
+    fields = {"tools": [{}], "messages": saying({"type": "image_url"})}
+
+    assert needs_of(CHAT, fields, frozenset((Capability.TOOLS,))) == {Capability.TOOLS}
 
 
 FIELDS = st.sampled_from(
@@ -80,7 +87,7 @@ FIELDS = st.sampled_from(
 
 @given(st.sampled_from(list(Endpoint)), st.dictionaries(FIELDS, ODD, max_size=4))
 def test_no_call_is_too_odd_to_be_read(endpoint: Endpoint, fields: dict[str, Any]) -> None:
-    assert needs_of(endpoint, fields) <= set(Capability)
+    assert needs_of(endpoint, fields, ALL) <= ALL
     assert least_tokens(fields, 10**6, 0) >= 0
 
 

@@ -216,6 +216,12 @@ def test_an_event_that_is_called_an_error_is_one(data: bytes, piece: Piece) -> N
     assert ChatReader("s").read(Event(data, b"error")).piece == piece
 
 
+def test_an_envelope_that_reports_no_success_is_an_error() -> None:
+    data = b'{"success":false,"errors":[{"code":2009,"message":"no"}],"result":null}'
+
+    assert ChatReader("s").read(Event(data)).piece == Piece(failure=Outcome.AUTH, message="no")
+
+
 def test_other_names_mean_nothing() -> None:
     assert ChatReader("s").read(Event(chunk(delta(content="Hi")), b"message")).piece is CONTENT
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sidecar.dialects.dialect import Target
 from sidecar.dialects.presets import PRESETS
-from sidecar.dialects.quirks import MENDS, MENDS_BY_MODEL, mend_request, wants_mending
+from sidecar.dialects.quirks import MENDS, MENDS_BY_MODEL, mend_request
 from tests.dialects.targets import target
 from tests.dialects.test_anything import ODD
 
@@ -69,12 +69,10 @@ PLAIN = {
 
 @pytest.mark.parametrize("kind", OPENAI_KINDS)
 def test_a_plain_request_goes_on_as_the_very_same(kind: str) -> None:
-    assert mend_request(PLAIN, target(kind)) == (PLAIN, ())
-    assert mend_request(PLAIN, target(kind))[0] is PLAIN
+    aim = target(kind, "deepseek-chat")  # which is peculiar to nobody
 
-
-def test_only_who_speaks_openai_has_its_requests_mended() -> None:
-    assert [kind for kind in PRESETS if not wants_mending(PRESETS[kind])] == ["anthropic"]
+    assert mend_request(PLAIN, aim) == (PLAIN, ())
+    assert mend_request(PLAIN, aim)[0] is PLAIN
 
 
 def test_every_mend_of_a_preset_is_there_and_every_one_there_is_used() -> None:
@@ -356,7 +354,7 @@ def test_what_another_vendor_signed_is_not_sent(kind: str) -> None:
     signed = {"extra_content": {"google": {"thought_signature": "abc"}}}
     turn = acting(call("abcdefghi", **signed), **signed)
 
-    assert turns_sent(kind, HI, turn)[1] == acting(call("abcdefghi"))
+    assert turns_sent(target(kind, "deepseek-chat"), HI, turn)[1] == acting(call("abcdefghi"))
 
 
 @pytest.mark.parametrize("kind", ["gemini", "groq", "mistral", "azure", "huggingface"])
@@ -369,6 +367,13 @@ def test_thoughts_go_on_to_who_may_want_them(kind: str) -> None:
     turn = HELLO | {"reasoning_content": "Hm"}
 
     assert turns_sent(kind, turn) == [turn]
+
+
+@pytest.mark.parametrize("kind", ["gemini", "groq", "mistral"])
+def test_who_is_strict_hears_of_a_call_what_makes_it_one(kind: str) -> None:
+    odd = acting(call("abcdefghi", index=0, x_new=1))
+
+    assert turns_sent(kind, HI, odd)[1] == acting(call("abcdefghi"))
 
 
 def test_groq_knows_no_names() -> None:

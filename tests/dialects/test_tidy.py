@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -92,6 +93,7 @@ CLEAN_CHUNKS: list[tuple[str, Json]] = [
     "chunk", [row[1] for row in CLEAN_CHUNKS], ids=[row[0] for row in CLEAN_CHUNKS]
 )
 def test_a_clean_chunk_is_left_alone(chunk: Json) -> None:
+    chunk = {"object": "chat.completion.chunk", **chunk}
     before = orjson.dumps(chunk)
 
     assert (Tidier("s1").tidy(chunk), orjson.dumps(chunk)) == (False, before)
@@ -114,6 +116,19 @@ def test_each_choice_has_its_role() -> None:
     Tidier("s1").tidy({"choices": choices})
 
     assert [choice["delta"]["role"] for choice in choices] == ["assistant", "assistant"]
+
+
+def test_a_chunk_that_does_not_say_what_it_is_says_so() -> None:
+    chunk: Json = {"choices": [CLEAN]}
+
+    assert Tidier("s1").tidy(chunk)
+    assert chunk["object"] == "chat.completion.chunk"
+
+
+def test_a_text_completion_is_not_called_a_chunk_of_a_chat() -> None:
+    chunk: Json = {"choices": [{"index": 0, "text": "Hi"}]}
+
+    assert not Tidier("s1").tidy(chunk)
 
 
 @pytest.mark.parametrize("choices", [None, {}, "x"], ids=repr)
@@ -194,6 +209,36 @@ def test_what_is_no_tool_call_is_taken_out() -> None:
     delta = {"tool_calls": [None, *call(id="a", name="f")["tool_calls"]]}
 
     assert [one["id"] for one in calls_of(delta)] == ["a"]
+
+
+def said_at_the_finish(*deltas: Json, finish: str = "tool_calls") -> list[Any]:
+    """What the last chunk still says of tool calls."""
+    last = tidied(chunks_of(*deltas, finish=finish))[-1]["delta"].get("tool_calls", [])
+    return [(one["index"], one["function"]["arguments"]) for one in last]
+
+
+def test_a_function_called_without_arguments_is_called_with_none_in_json() -> None:
+    silent = partial(call, "", id="a", name="f", index=0)
+
+    assert said_at_the_finish(silent(), {}) == [(0, "{}")]
+    assert said_at_the_finish(silent()) == [(0, "{}")]
+    assert said_at_the_finish(silent(), {"tool_calls": None}, finish="stop") == [(0, "{}")]
+
+
+def test_a_function_that_was_given_arguments_is_given_no_more() -> None:
+    pieces = (call("", id="a", name="f", index=0), call('{"a":1}', index=0))
+
+    assert said_at_the_finish(*pieces, {}) == []
+
+
+def test_only_the_call_without_arguments_is_given_some() -> None:
+    first, second = call("", id="a", name="f", index=0), call("{}", id="b", name="f", index=1)
+
+    assert said_at_the_finish(first, second) == [(1, "{}"), (0, "{}")]
+
+
+def test_arguments_that_were_cut_short_are_not_made_up() -> None:
+    assert said_at_the_finish(call("", id="a", name="f", index=0), {}, finish="length") == []
 
 
 def test_an_answer_that_called_a_tool_finishes_so() -> None:

@@ -6,18 +6,17 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, get_args
+from typing import get_args
 
-import orjson
 import pytest
 
 from sidecar.core.events import AttemptStarted, Cause, Event, Parked, State
 from sidecar.core.outcome import Outcome, RequestOutcome
 from sidecar.core.settings import LogSettings
-from sidecar.observe.logs import LineHandler, LogReporter, set_level, setup
+from sidecar.observe.logs import set_level
+from tests.observe.logbook import Log, a_log
 from tests.observe.scene import (
     ROUTE,
-    StillClock,
     attempt_ended,
     breaker_moved,
     failed_over,
@@ -38,47 +37,10 @@ class Terminal(io.StringIO):
         return True
 
 
-class Log:
-    """The log of the sidecar, in memory."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        self.stream = stream
-        self.handler = self.set_up(LogSettings(level="debug", format="json"))
-
-    def set_up(self, settings: LogSettings) -> LineHandler:
-        self.handler = setup(settings, self.stream)
-        return self.handler
-
-    def tell(self, event: Event) -> None:
-        LogReporter(self.handler, StillClock()).report(event)
-
-    @property
-    def text(self) -> str:
-        self.handler.flush()
-        return self.stream.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.text.splitlines()]
-
-    @property
-    def messages(self) -> list[tuple[str, str]]:
-        return [(line["level"], line["msg"]) for line in self.lines]
-
-
 @pytest.fixture
 def log() -> Iterator[Log]:
-    logger = logging.getLogger("sidecar")
-    level, propagate = logger.level, logger.propagate
-    log = Log(io.StringIO())
-    yield log
-    logger.removeHandler(log.handler)
-    log.handler.close()
-    logger.setLevel(level)
-    logger.propagate = propagate
-
-
-# The access line
+    with a_log() as log:
+        yield log
 
 
 def test_a_request_is_one_line_with_exactly_these_fields(log: Log) -> None:
@@ -117,6 +79,12 @@ def test_what_a_request_did_not_have_is_left_out(log: Log) -> None:
         *("time", "level", "msg", "request_id", "endpoint", "stream", "outcome", "code"),
         *("duration_s", "overhead_s"),
     }
+
+
+def test_a_retry_of_the_applications_sdk_is_told(log: Log) -> None:
+    log.tell(request_ended(client_retry=2))
+
+    assert log.lines[0]["client_retry"] == 2
 
 
 def test_times_are_told_to_the_microsecond(log: Log) -> None:

@@ -432,15 +432,23 @@ def test_what_is_cached_costs_as_input_where_nothing_else_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("gemini", "gemini-3-flash"), ("local", "*")], ids=["no price", "any model"]
+    ("provider", "model"), [("gemini", "gemini-3-flash"), ("local", "*")], ids=["one", "any"]
 )
-def test_tokens_without_a_price_are_counted_apart(name: str, model: str) -> None:
-    priced = replace(SETTINGS, prices=(("gemini/another", PRICE), ("local/*", PRICE)))
-    of = told(attempt_ended(provider=name, model=model, usage=USAGE), of=metrics(priced))
+def test_tokens_without_a_price_are_counted_apart(provider: str, model: str) -> None:
+    priced = replace(SETTINGS, prices=(("gemini/another", PRICE), ("local/another", PRICE)))
+    of = told(attempt_ended(provider=provider, model=model, usage=USAGE), of=metrics(priced))
 
-    labels = {"provider": name, "model": model}
+    labels = {"provider": provider, "model": model}
     assert value(of, "unpriced_tokens_total", **labels) == USAGE.input + USAGE.output
     assert value(of, "cost_usd_total", **labels) == 0
+
+
+def test_whatever_model_the_application_names_may_have_one_price() -> None:
+    priced = replace(SETTINGS, prices=(("local/*", Price(input=2.0, output=10.0)),))
+    usage = Usage(input=MILLION, output=0)
+    of = told(attempt_ended(provider="local", model="*", usage=usage), of=metrics(priced))
+
+    assert value(of, "cost_usd_total", provider="local", model="*") == 2.0
 
 
 # What is set aside

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 import pytest
 from aiohttp import web
@@ -21,51 +18,18 @@ from sidecar.core.outcome import Outcome
 from sidecar.proxy.aws_signing import BIG_BODY_BYTES, LONGEST_S, AwsSigner, Scope, scope_of
 from sidecar.proxy.credential import Unsigned
 from sidecar.proxy.renewal import AGAIN_S
-from tests.proxy.clouds import AheadClock, forget_the_machine
+from tests.proxy.clouds import AWS_AUTHORIZATION, AheadClock, aws_signature, forget_the_machine
 
 NEAR_ITS_END_S = 290  # late enough for botocore and for us to renew
 BASE_URL = "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1"
 URL = f"{BASE_URL}/chat/completions"
 BODY = b'{"model":"openai.gpt-oss-120b","messages":[]}'
 KEY_ID, SECRET_KEY, TOKEN = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG", "a-session-token"
-AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key_id>\w+)/(?P<scope>\S+), "
-    r"SignedHeaders=(?P<names>\S+), Signature=(?P<signature>[0-9a-f]{64})"
-)
-
-
-def digest(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-
-def signature(request: Unsigned, headers: dict[str, str], scope: str, secret_key: str) -> str:
-    """What the specification says (Signature Version 4), by the headers that went out."""
-    url = urlsplit(request.url)
-    signed = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
-    signed["host"] = url.netloc
-    names = sorted(signed)
-    canonical = [
-        request.method,
-        quote(url.path, safe="/-_.~"),
-        "&".join(sorted(url.query.split("&"))),
-        *(f"{name}:{signed[name]}" for name in names),
-        "",
-        ";".join(names),
-        hashlib.sha256(request.body).hexdigest(),
-    ]
-    hashed = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
-    key = f"AWS4{secret_key}".encode()
-    for part in scope.split("/"):
-        key = digest(key, part)
-    return digest(key, f"AWS4-HMAC-SHA256\n{headers['X-Amz-Date']}\n{scope}\n{hashed}").hex()
 
 
 @pytest.fixture(autouse=True)
 def nobody_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     forget_the_machine(monkeypatch, str(tmp_path))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture
@@ -86,7 +50,7 @@ def a_signer(base_url: str = BASE_URL, clock: AheadClock | None = None) -> AwsSi
 async def signed(signer: AwsSigner, request: Unsigned) -> tuple[dict[str, str], re.Match[str]]:
     """The headers that `request` goes out with, and the parts of its signature."""
     headers = dict(await signer.headers(request))
-    found = AUTHORIZATION.fullmatch(headers.pop("Authorization"))
+    found = AWS_AUTHORIZATION.fullmatch(headers.pop("Authorization"))
     assert found
     return headers, found
 
@@ -104,7 +68,7 @@ async def test_the_signature_is_as_specified(url: str, body: bytes) -> None:
     request = Unsigned("POST", url, body)
     headers, found = await signed(a_signer(), request)
 
-    assert found["signature"] == signature(request, headers, found["scope"], SECRET_KEY)
+    assert found["signature"] == aws_signature(request, headers, found["scope"], SECRET_KEY)
 
 
 @pytest.mark.usefixtures("keys")
@@ -112,7 +76,7 @@ async def test_a_body_that_was_tampered_with_has_another_signature() -> None:
     headers, found = await signed(a_signer(), Unsigned("POST", URL, BODY))
     tampered = Unsigned("POST", URL, BODY.replace(b"120b", b"200b"))
 
-    assert found["signature"] != signature(tampered, headers, found["scope"], SECRET_KEY)
+    assert found["signature"] != aws_signature(tampered, headers, found["scope"], SECRET_KEY)
 
 
 @pytest.mark.usefixtures("keys")

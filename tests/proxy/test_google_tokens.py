@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -20,49 +18,7 @@ from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
 from sidecar.proxy import google_tokens
 from sidecar.proxy.google_tokens import GoogleTokens
-from tests.proxy.clouds import CALL, AheadClock, forget_the_machine
-
-HOUR_S = 3600
-ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default/"
-
-
-class Google:
-    """A token endpoint and a metadata server. Every token is another one."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-        self.lasts_s = HOUR_S
-        self.refuses = False
-        self.assertion = ""
-        self.open = asyncio.Event()
-        self.open.set()
-        app = web.Application()
-        app.router.add_get("/", self.metadata_root)
-        app.router.add_get("/computeMetadata/v1/project/project-id", self.project)
-        app.router.add_get(ACCOUNT, self.account)
-        app.router.add_get(f"{ACCOUNT}token", self.token)
-        app.router.add_post("/token", self.token)
-        self.server = TestServer(app)
-
-    async def token(self, request: web.Request) -> web.Response:
-        self.tokens += 1
-        token = f"ya29.token-{self.tokens}"
-        self.assertion = str((await request.post()).get("assertion", ""))
-        await self.open.wait()
-        if self.refuses:
-            answer = {"error": "invalid_grant", "error_description": "of the secret"}
-            return web.json_response(answer, status=400)
-        said = {"access_token": token, "expires_in": self.lasts_s, "token_type": "Bearer"}
-        return web.json_response(said)
-
-    async def metadata_root(self, _: web.Request) -> web.Response:
-        return web.Response(headers={"Metadata-Flavor": "Google"})
-
-    async def project(self, _: web.Request) -> web.Response:
-        return web.Response(text="a-project")
-
-    async def account(self, _: web.Request) -> web.Response:
-        return web.json_response({"email": "a@b.gserviceaccount.com", "scopes": []})
+from tests.proxy.clouds import CALL, HOUR_S, AheadClock, Google, a_google
 
 
 class World:
@@ -91,12 +47,7 @@ def private_key() -> str:
 
 @pytest.fixture
 async def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Google]:
-    forget_the_machine(monkeypatch, str(tmp_path))
-    google = Google()
-    async with google.server:
-        host = f"{google.server.host}:{google.server.port}"
-        monkeypatch.setenv("GCE_METADATA_IP", host)
-        monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
+    async with a_google(monkeypatch, str(tmp_path)) as google:
         yield google
 
 

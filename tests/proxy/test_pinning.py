@@ -62,6 +62,32 @@ def test_a_kept_response_is_looked_up_where_it_is() -> None:
     assert found[1].chain == (OPENAI,)
 
 
-@pytest.mark.parametrize("path", ["/responses/resp_1", "/files/file_1", "/responses/"])
-def test_any_other_path_is_nobodys(path: str) -> None:
-    assert pinned_path(path, [ROUTE]) is None
+def test_a_response_of_nobody_is_looked_up_at_the_first_that_keeps_anything() -> None:
+    found = pinned_path("/responses/resp_1/cancel", [ROUTE])
+
+    assert found is not None
+    assert found[0] == "/responses/resp_1/cancel"
+    assert found[1].chain == (OPENAI,)
+
+
+def test_a_response_of_nobody_is_looked_up_nowhere_where_no_route_is_for_everything() -> None:
+    assert pinned_path("/responses/resp_1", [replace(ROUTE, models=("gpt-4o",))]) is None
+
+
+def test_a_response_that_was_not_kept_is_found_nowhere() -> None:
+    with pytest.raises(Rejected, match="given by gemini, which keeps none") as rejected:
+        pinned_path(f"/responses/{mint('gemini', 'abc')}", [ROUTE])
+
+    assert rejected.value.refused.status == 404
+
+
+def test_any_other_path_is_nobodys() -> None:
+    assert pinned_path("/files/file_1", [ROUTE]) is None
+
+
+def test_of_a_provider_whose_one_model_keeps_nothing_the_other_is_asked() -> None:
+    forgetful = replace(AZURE, cannot=GEMINI.cannot)
+    route = replace(ROUTE, chain=(forgetful, AZURE))
+    fields = {"previous_response_id": mint("azure", "resp_1")}
+
+    assert pin(fields, route)[1].chain == (AZURE,)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from sidecar.faults.answer import MESSAGES, RESPONSES, Json, Scene
 from sidecar.faults.fault import Effect, Fault, headers, play_well, speak
@@ -15,6 +16,7 @@ from sidecar.faults.refusals import JSON, google, openai, refuse_with
 from sidecar.faults.speech import Speech, chunk_of, named
 from sidecar.faults.steps import Send, Step
 from sidecar.faults.wire import whole
+from tests.dialects.anthropic.rules import assert_accepted
 
 CITIES = ("Oslo", "Rome")
 Rule = Callable[[Json], str | None]  # what is wrong with a request
@@ -122,11 +124,11 @@ def signature_fits(call: Json) -> bool:
 
 
 def anthropic_rule(asked: Json) -> str | None:
-    """Messages as the API reference has them."""
-    if not asked.get("max_tokens"):
-        return "max_tokens: Field required"
-    if {"temperature", "top_p", "n", "stream_options"} & asked.keys():
-        return "temperature: Extra inputs are not permitted"
+    """Messages as the vendor's own types and the API reference have them."""
+    try:
+        assert_accepted(asked)
+    except (AssertionError, ValidationError) as wrong:
+        return f"not as the types have it: {wrong}"
     waiting: list[str] = []
     for message in asked["messages"]:
         blocks = message["content"] if isinstance(message["content"], list) else []

@@ -6,18 +6,15 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE
-from typing import Any
 
 import aiohttp
 
 from sidecar.faults.catalog import ok
 from sidecar.faults.provider import ScriptedProvider
+from tests.stories.process import Running, a_process
 from tests.stories.world import CHAT
 
 CONFIG = """
@@ -25,61 +22,24 @@ drain_timeout: {drain}
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 providers:
-  first: {{kind: openai, base_url: "{base_url}", api_key: "${{FIRST_KEY}}"}}
+  first: {{kind: openai, base_url: "{base_url}", api_keys: ["${{FIRST_KEY}}", "${{NEXT_KEY}}"]}}
 routes:
   - {{models: ["*"], chain: [first/first-model]}}
 """
-KEY = "sk-very-secret-key"
+KEY, NEXT_KEY = "sk-very-secret-key", "sk-another-secret-key"
 PROMPT = "a prompt that nobody else should read"
-
-
-class Running:
-    """A `sidecar serve` of our own, and what it logged so far."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.log: list[dict[str, Any]] = []
-        self.api = self.admin = ""
-
-    async def read_until(self, message: str) -> dict[str, Any]:
-        """The first line with that message."""
-        assert self.process.stderr
-        async with asyncio.timeout(10):
-            while line := await self.process.stderr.readline():
-                self.log.append(json.loads(line))
-                if self.log[-1]["msg"] == message:
-                    return self.log[-1]
-        raise AssertionError(f"never logged: {message}")
-
-    async def end(self) -> int:
-        """Wait for the exit code; the rest of the log is there then."""
-        _, rest = await self.process.communicate()
-        self.log += [json.loads(line) for line in rest.splitlines()]
-        assert self.process.returncode is not None
-        return self.process.returncode
 
 
 @asynccontextmanager
 async def serving(
     provider: ScriptedProvider, folder: Path, *, drain: str = "25s"
 ) -> AsyncIterator[Running]:
-    """A process in front of `provider`, killed if the story does not end it."""
+    """A process in front of `provider`."""
     config = folder / "sidecar.yaml"
     config.write_text(CONFIG.format(base_url=provider.base_url, drain=drain))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sidecar", "serve", "--config", str(config)),
-        env={**os.environ, "FIRST_KEY": KEY},
-        stderr=PIPE,
-    )
-    running = Running(process)
-    try:
-        started = await running.read_until("sidecar is serving")
-        running.api, running.admin = f"http://{started['api']}", f"http://{started['admin']}"
+    environ = {**os.environ, "FIRST_KEY": KEY, "NEXT_KEY": NEXT_KEY}
+    async with a_process("--config", str(config), environ=environ) as running:
         yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def test_a_signal_lets_a_stream_in_flight_end_and_exits_0(tmp_path: Path) -> None:
@@ -182,9 +142,10 @@ async def test_keys_prompts_and_answers_reach_nobody_but_provider_and_applicatio
         running.process.terminate()
         await running.end()
 
-        assert first.hits >= 5
+        keys = {call.headers["authorization"] for call in first.calls}
+        assert keys == {f"Bearer {KEY}", f"Bearer {NEXT_KEY}"}
         everything = json.dumps([running.log, shown])
-        for secret in (KEY, PROMPT, "sk-of-the-application", "Hello from first."):
+        for secret in (KEY, NEXT_KEY, PROMPT, "sk-of-the-application", "Hello from first."):
             assert secret not in everything
 
 

@@ -7,7 +7,8 @@ from sidecar.faults.catalog import Fault
 
 IDS: dict[Outcome, str] = {
     Outcome.SERVER_ERROR: """
-        ok_error ok_error_string status_409 status_424 status_499 status_500 status_502
+        ok_error ok_error_string ok_error_envelope
+        status_409 status_424 status_499 status_500 status_502
         status_520 status_521 status_522 status_523 status_525 status_526 status_530
         body_object body_string body_list body_gemini body_errors body_detail
         body_details body_message body_vllm body_anthropic body_tgi body_text body_html
@@ -48,10 +49,10 @@ IDS: dict[Outcome, str] = {
         status_501 path_not_found
     """,
     Outcome.QUOTA_EXHAUSTED: """
-        insufficient_quota credit_balance_exhausted no_credit
+        insufficient_quota credit_balance_exhausted no_credit no_credit_anthropic
     """,
     Outcome.AUTH: """
-        bad_key bad_key_gemini
+        bad_key bad_key_gemini bad_key_cloudflare
     """,
     Outcome.FORBIDDEN: """
         forbidden

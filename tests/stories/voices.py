@@ -76,6 +76,19 @@ class Wish:
     schema: bool = False
 
 
+def openai_at(url: str, **options: Any) -> openai.AsyncOpenAI:
+    """OpenAI's SDK, asking the sidecar at `url`."""
+    # reading all certificates of the system takes longer than a story, and there is no TLS in it
+    http = openai.DefaultAsyncHttpxClient(verify=False)
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="app", http_client=http, **options)
+
+
+def anthropic_at(url: str, **options: Any) -> anthropic.AsyncAnthropic:
+    """Anthropic's SDK, asking the sidecar at `url`."""
+    http = anthropic.DefaultAsyncHttpxClient(verify=False)
+    return anthropic.AsyncAnthropic(base_url=url, api_key="app", http_client=http, **options)
+
+
 class Voice(Protocol):
     """One format, by its SDK."""
 
@@ -103,7 +116,7 @@ class Chat:
         if wish.schema:
             named = {"name": "sum", "strict": True, "schema": SCHEMA}
             asked["response_format"] = {"type": "json_schema", "json_schema": named}
-        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="app") as client:
+        async with openai_at(url) as client:
             message = await self._message(client, asked)
         calls = [
             ToolCall(call.id, call.function.name, json.loads(call.function.arguments))
@@ -159,7 +172,7 @@ class Responses:
         if wish.schema:
             named = {"type": "json_schema", "name": "sum", "strict": True, "schema": SCHEMA}
             asked["text"] = {"format": named}
-        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="app") as client:
+        async with openai_at(url) as client:
             response = await self._response(client, asked)
         calls = [
             ToolCall(item.call_id, item.name, json.loads(item.arguments))
@@ -214,7 +227,7 @@ class Messages:
             asked["tools"] = [{"name": TOOL, "description": ABOUT, "input_schema": PARAMETERS}]
         if wish.schema:
             asked["output_config"] = {"format": {"type": "json_schema", "schema": SCHEMA}}
-        async with anthropic.AsyncAnthropic(base_url=url, api_key="app") as client:
+        async with anthropic_at(url) as client:
             message = await self._message(client, asked)
         calls = [
             ToolCall(block.id, block.name, block.input)

@@ -26,6 +26,7 @@ from sidecar.core.settings import (
 )
 from sidecar.dialects.presets import PRESETS
 from sidecar.faults.provider import ScriptedProvider
+from tests.stories.voices import openai_at
 
 ANYWHERE = Address(host="127.0.0.1", port=0)
 QUICK = Timeouts(
@@ -125,13 +126,20 @@ async def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:
 @asynccontextmanager
 async def a_world(**changes: Any) -> AsyncIterator[World]:
     """Two providers, a sidecar in front, and clients to ask it. `changes` are those of settings."""
+    async with a_world_of(lambda *providers: settings_for(*providers, **changes)) as world:
+        yield world
+
+
+@asynccontextmanager
+async def a_world_of(settings_of: Callable[..., Settings]) -> AsyncIterator[World]:
+    """The same with whatever settings are made of the two providers."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(ScriptedProvider("first"))
         second = await stack.enter_async_context(ScriptedProvider("second"))
         events: list[Event] = []
-        settings = settings_for(first, second, **changes)
+        settings = settings_of(first, second)
         sidecar = await stack.enter_async_context(Sidecar(settings, reports=(events.append,)))
-        client = openai.AsyncOpenAI(base_url=f"http://{sidecar.api}/v1", api_key="anything")
+        client = openai_at(f"http://{sidecar.api}")
         stack.push_async_callback(client.close)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         yield World(first, second, sidecar, client, http, events)

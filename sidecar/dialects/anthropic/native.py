@@ -8,7 +8,7 @@ from typing import Any
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event, encode
 from sidecar.dialects.anthropic.answer import REFUSAL, parse_message
-from sidecar.dialects.anthropic.events import parsed, stream_of
+from sidecar.dialects.anthropic.events import NO_USAGE, parsed, stream_of
 from sidecar.dialects.anthropic.reader import stop_piece
 from sidecar.dialects.anthropic.side import PATH, version_headers
 from sidecar.dialects.anthropic.usage import OUTPUT, Meter, chat_usage
@@ -25,6 +25,7 @@ EVENTS = frozenset(
         *("content_block_start", "content_block_delta", "content_block_stop"),
     )
 )
+COUNTING = ("message_start", "message_delta")
 BLOCKS = {"tool_use": CONTENT, "text": SILENT}  # of any other, that the provider is at work
 DELTAS = {"text_delta": ("text", CONTENT), "thinking_delta": ("thinking", REASONING)}
 
@@ -87,7 +88,10 @@ class NativeReader:
         said = parsed(event)
         if isinstance(said, Piece):
             return Reading(said)
-        return Reading(self._piece(said), raw=bytes_of(event, text_in(said, "type")))
+        piece, kind = self._piece(said), text_in(said, "type")
+        if uncounted(said):
+            return Reading(piece, raw=encode(dumps(said), kind.encode()))
+        return Reading(piece, raw=bytes_of(event, kind))
 
     def end(self) -> Sequence[Json]:
         """Nothing: all was said."""
@@ -130,6 +134,16 @@ class NativeWriter:
     def broken(self, error: Json) -> bytes:
         """An error that every SDK raises."""
         return encode(dumps(in_band(error)), b"error")
+
+
+def uncounted(said: Json) -> bool:
+    """Whether an event had no usage that clients read unseen; then it has one of nothing."""
+    kind = said.get("type")
+    holder = object_in(said, "message") if kind == "message_start" else said
+    if kind not in COUNTING or isinstance(holder.get("usage"), dict):
+        return False
+    holder["usage"] = dict(NO_USAGE)
+    return True
 
 
 def bytes_of(event: Event, kind: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sidecar.dialects.anthropic.calls import calls_of, signed_thinking
+from sidecar.dialects.anthropic.calls import signed_thinking
 from sidecar.dialects.anthropic.models import Model, model_of, without_budget
 from sidecar.dialects.anthropic.options import Option, max_tokens_of, options, sampling
 from sidecar.dialects.anthropic.output import Output, write_output
@@ -12,7 +12,6 @@ from sidecar.dialects.anthropic.reasoning import Reasoning, write_reasoning
 from sidecar.dialects.anthropic.tools import Rules, Tools, read_functions, safe_name, write_tools
 from sidecar.dialects.anthropic.turns import Manner
 from sidecar.dialects.dialect import Json, Target
-from sidecar.dialects.memory import Memory
 
 # What is carried whatever it says, or says nothing that Claude would need to hear.
 UNDERSTOOD = frozenset(
@@ -43,14 +42,17 @@ class Plan:
         return carried - self.tools.dropped
 
 
-def make_plan(given: Json, messages: list[Json], target: Target) -> Plan:
-    """Decide on everything but the messages. Raises `Untranslatable`."""
+def make_plan(given: Json, target: Target, *, may_budget: bool) -> Plan:
+    """Decide on everything but the messages. Raises `Untranslatable`.
+
+    `may_budget`: the model may be told to think by a budget.
+    """
     model = model_of(target.model)
     max_tokens = max_tokens_of(given, model, target)
     functions = read_functions(given)
     output = write_output(given, model, frozenset(map(safe_name, functions)))
-    no_budget = output.tool or lacks_signature(messages, target.memory)
-    reasoning = write_reasoning(given, without_budget(model) if no_budget else model, max_tokens)
+    thinker = model if may_budget and not output.tool else without_budget(model)
+    reasoning = write_reasoning(given, thinker, max_tokens)
     asked = [*options(given, model, target)]
     if not reasoning.on:  # a model that thinks takes no sampling parameters
         asked += sampling(given, model, target.version)
@@ -81,16 +83,6 @@ def manner_of(messages: list[Json], plan: Plan, target: Target) -> Manner:
         # clouds that resell the models do not have them
         system_turns=model.system_turns and target.preset.credential == "key",
         recall=recall,
-    )
-
-
-def lacks_signature(messages: list[Json], memory: Memory) -> bool:
-    """Whether the thinking before the latest tool calls is lost: then there may be none after."""
-    latest = last_of("assistant", messages)
-    return (
-        latest >= 0
-        and bool(calls_of(messages[latest]))
-        and not signed_thinking(memory, messages[latest])
     )
 
 

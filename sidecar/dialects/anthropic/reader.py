@@ -24,7 +24,7 @@ NO_NEWS = Reading(SILENT)
 class MessagesReader:
     """Reads one stream of Messages events. What it is told is explained at `Blocks`."""
 
-    __slots__ = ("_begun", "_blocks", "_head", "_meter", "_target")
+    __slots__ = ("_begun", "_blocks", "_finished", "_head", "_meter", "_target")
 
     def __init__(self, names: Mapping[str, str], answer_tool: str, target: Target) -> None:
         self._blocks = Blocks(names, answer_tool, target.seed)
@@ -32,6 +32,7 @@ class MessagesReader:
         self._meter = Meter()
         self._target = target
         self._begun = False
+        self._finished = False
 
     def read(self, event: Event) -> Reading:
         """What the next event means and says. Events that nobody knows yet say nothing."""
@@ -67,8 +68,9 @@ class MessagesReader:
         usage = self._meter.note(object_in(said, "usage"))
         stop = object_in(said, "delta")
         piece = stop_piece(stop, usage)
-        if not piece.ends:
+        if self._finished or not piece.ends:
             return Reading(piece)
+        self._finished = True
         unsaid = [self._chunk(one.delta) for one in self._blocks.end_all() if one.delta]
         self._blocks.keep(self._target.memory)
         finish, last = read_stop(stop, called=self._blocks.called)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sidecar.dialects.anthropic.calls import SIGNED
 from sidecar.dialects.anthropic.output import Output
 from sidecar.dialects.anthropic.parts import cache_mark
 from sidecar.dialects.anthropic.plan import Plan, make_plan, manner_of
@@ -15,6 +16,8 @@ from sidecar.dialects.anthropic.turns import write_turns
 from sidecar.dialects.dialect import Json, Target, Untranslatable
 
 __all__ = ["Written", "safe_id", "write_request"]
+
+Turns = tuple[list[Json], list[Json]]  # the system's blocks, and the messages after them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,9 @@ def write_request(fields: Json, target: Target) -> Written:
     """`fields` of a chat request in Anthropic's words. Raises `Untranslatable`."""
     messages = checked(fields)
     given = {name: value for name, value in fields.items() if name not in target.without}
-    plan = make_plan(given, messages, target)
+    plan, turns = write_chat(given, messages, target)
     return Written(
-        body=write_body(given, messages, plan, target),
+        body=write_body(given, turns, plan, target),
         dropped=dropped(fields, frozenset(given) & plan.carried),
         names=plan.tools.names,
         answer_tool=plan.output.tool["name"] if plan.output.tool else "",
@@ -59,9 +62,29 @@ def checked(fields: Json) -> list[Json]:
     return messages
 
 
-def write_body(given: Json, messages: list[Json], plan: Plan, target: Target) -> Json:
-    """The request as planned. Raises `Untranslatable`."""
-    system, turns = write_turns(messages, manner_of(messages, plan, target))
+def write_chat(given: Json, messages: list[Json], target: Target) -> tuple[Plan, Turns]:
+    """The plan, and the messages as planned. Raises `Untranslatable`.
+
+    Where the thoughts before the latest tool calls are lost, no budget may be set for more.
+    """
+    plan = make_plan(given, target, may_budget=True)
+    said = write_turns(messages, manner_of(messages, plan, target))
+    if plan.reasoning.by_budget and acts_without_thought(said[1]):
+        plan = make_plan(given, target, may_budget=False)
+        said = write_turns(messages, manner_of(messages, plan, target))
+    return plan, said
+
+
+def acts_without_thought(turns: list[Json]) -> bool:
+    """Whether the latest of the assistant's turns calls tools, and no thinking comes first."""
+    latest = next((turn for turn in reversed(turns) if turn["role"] == "assistant"), None)
+    kinds = [block["type"] for block in latest["content"]] if latest else []
+    return "tool_use" in kinds and kinds[0] not in SIGNED
+
+
+def write_body(given: Json, said: Turns, plan: Plan, target: Target) -> Json:
+    """The request as planned."""
+    system, turns = said
     return {
         "model": target.model,
         "max_tokens": plan.max_tokens,

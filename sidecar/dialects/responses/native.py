@@ -84,12 +84,17 @@ class NativeResponses:
 
 
 class NativeReader:
-    """Judges one stream of `provider`, whose bytes may go on."""
+    """Judges one stream of `provider`, whose bytes may go on.
 
-    __slots__ = ("_provider",)
+    Clients refuse a stream that does not begin with `response.created`. So nothing is heard before
+    the first event that has the response; if that is another one, what it left out is made up.
+    """
+
+    __slots__ = ("_begun", "_provider")
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
+        self._begun = False
 
     def read(self, event: Event) -> Reading:
         """What the next event means, and its bytes."""
@@ -99,16 +104,24 @@ class NativeReader:
         if isinstance(said, Piece):
             return Reading(said)
         piece = piece_of(said)
-        if not self._rename(said):
-            return Reading(piece, raw=event.raw or encode(event.data, event.name))
+        if not (self._begun or piece.failure or object_in(said, "response")):
+            return Reading(NOISE)
         try:
-            return Reading(piece, raw=encode(orjson.dumps(said), event.name))
+            return Reading(piece, raw=self._written(said, event))
         except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
             return Reading(GARBLED)
 
     def end(self) -> Sequence[Json]:
         """Nothing: all was said."""
         return ()
+
+    def _written(self, said: Json, event: Event) -> bytes:
+        changed = self._rename(said)
+        opening = b"" if self._begun else opening_for(said)
+        self._begun = True
+        if changed:
+            return opening + encode(orjson.dumps(said), event.name)
+        return opening + (event.raw or encode(event.data, event.name))
 
     def _rename(self, said: Json) -> bool:
         """Put our ids in place of the provider's. Returns whether there were any."""
@@ -155,18 +168,37 @@ class NativeWriter:
         return script.take()
 
 
+def opening_for(said: Json) -> bytes:
+    """What has to be heard before the first event; nothing if that is what it says."""
+    if said.get("type") == "response.created":
+        return b""
+    script = Script()
+    script.say("response.created", response=begun(object_in(said, "response")))
+    return script.take()
+
+
 def shortest_stream(response: Json) -> bytes:
     """A whole response as the two events that clients need."""
     script = Script()
-    begun = {**response, "status": "in_progress", "output": [], "usage": None}
-    script.say("response.created", response={**begun, "incomplete_details": None})
+    script.say("response.created", response=begun(response))
     script.say(f"response.{status_of(response)}", response=response)
     return script.take()
 
 
+def begun(response: Json) -> Json:
+    """A response before anything of it was said."""
+    untold: Json = {
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+        "incomplete_details": None,
+    }
+    return {**response, **untold}
+
+
 def data_of(raw: bytes) -> Json:
-    """What an event of ours says; nothing of one that was never written."""
-    lines = (line.partition(b": ") for line in raw.splitlines())
+    """What the first event of these says; nothing of one that was never written."""
+    lines = (line.partition(b": ") for line in raw.partition(b"\n\n")[0].splitlines())
     data = b"\n".join(value for name, _, value in lines if name == b"data")
     said = orjson.loads(data) if data else {}
     return said if isinstance(said, dict) else {}

@@ -164,6 +164,21 @@ def test_an_event_goes_on_as_it_came(said: Json) -> None:
     assert reading.raw == sse(said)
 
 
+def test_an_event_that_clients_look_for_usage_in_has_one() -> None:
+    begun: Json = {"type": "message_start", "message": {"id": "msg_1"}}
+    ended: Json = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": None}
+    none = {"input_tokens": 0, "output_tokens": 0}
+
+    told = [NativeReader().read(event_of(said)).raw for said in (begun, ended)]
+
+    assert told == [
+        encode(
+            orjson.dumps({**begun, "message": {"id": "msg_1", "usage": none}}), b"message_start"
+        ),
+        encode(orjson.dumps({**ended, "usage": none}), b"message_delta"),
+    ]
+
+
 def test_an_event_without_a_name_gets_it() -> None:
     assert NativeReader().read(Event(b'{"type": "ping"}', raw=b"data: {}\n\n")).raw == (
         b'event: ping\ndata: {"type": "ping"}\n\n'

@@ -268,6 +268,15 @@ def test_tool_use_finishes_with_tool_calls() -> None:
     assert finish_of(*tool("{}"), end("tool_use")) == "tool_calls"
 
 
+def test_an_answer_finishes_once_and_its_last_usage_wins() -> None:
+    one = reader()
+    twice = (end(usage={"output_tokens": 1}), end(usage={"output_tokens": 9}))
+    read = readings(one, (start(), *text("Hi"), *twice))
+
+    assert [len(reading.chunks) for reading in read[-2:]] == [1, 0]
+    assert one.end()[0]["usage"]["completion_tokens"] == 9
+
+
 def test_the_end_ends_the_answer() -> None:
     assert pieces(end())[0] == Piece(ends=ZERO, usage=Usage(43, 7))
 

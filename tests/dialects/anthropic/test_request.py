@@ -320,6 +320,21 @@ def test_without_its_signature_a_model_with_a_budget_does_not_think(model: str) 
     assert request.dropped == ("reasoning_effort",)
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        [assistant("")],
+        [assistant("Well")],
+        [{"role": "system", "content": "Hm"}, assistant("Well")],
+    ],
+    ids=["nothing", "a word", "an instruction and a word"],
+)
+def test_nor_does_it_where_something_said_later_hides_the_calls(later: list[Json]) -> None:
+    fields = {"messages": [user("hi"), assistant(None, call("a")), *later]}
+
+    assert "thinking" not in body({**fields, "reasoning_effort": "high"}, SONNET_4_5)
+
+
 # The form of the answer
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}}

@@ -12,8 +12,9 @@ from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
 from sidecar.core.sse import Event, encode
-from sidecar.dialects.dialect import Json, Untranslatable
+from sidecar.dialects.dialect import Json, Reading, Untranslatable
 from sidecar.dialects.openai import CONTENT, GARBLED, NOISE, REASONING, SILENT
+from sidecar.dialects.responses.native import NativeReader
 from tests.dialects.responses.sdk import (
     ERROR,
     application,
@@ -147,18 +148,25 @@ EVENTS: list[tuple[str, Event, Piece]] = [
 ]
 
 
+def begun() -> NativeReader:
+    """Reads a stream that has begun as it should."""
+    reader = native().reader()
+    reader.read(event("response.created", response=RESPONSE))
+    return reader
+
+
 @pytest.mark.parametrize(
     ("told", "piece"), [row[1:] for row in EVENTS], ids=[row[0] for row in EVENTS]
 )
 def test_an_event_means(told: Event, piece: Piece) -> None:
-    assert native().reader().read(told).piece == piece
+    assert begun().read(told).piece == piece
 
 
 def test_an_event_goes_on_as_it_came() -> None:
     data = b'{"type": "response.output_text.delta",  "delta": "Hi", "n": 1.50}'
 
-    named = native().reader().read(Event(data, b"response.output_text.delta")).raw
-    bare = native().reader().read(Event(data, b"", b"data:%b\n\n" % data)).raw
+    named = begun().read(Event(data, b"response.output_text.delta")).raw
+    bare = begun().read(Event(data, b"", b"data:%b\n\n" % data)).raw
 
     assert named == b"event: response.output_text.delta\ndata: %b\n\n" % data
     assert bare == b"data:%b\n\n" % data
@@ -177,9 +185,38 @@ def test_a_response_is_known_by_our_id() -> None:
 
 
 def test_an_event_that_names_a_response_names_it_by_our_id() -> None:
-    raw = native().reader().read(event("response.new", response_id="resp_68af")).raw
+    raw = begun().read(event("response.new", response_id="resp_68af")).raw
 
     assert parsed(read(raw)[0].data)["response_id"] == "resp_openai_68af"
+
+
+def test_nothing_is_heard_before_a_response_begins() -> None:
+    reader = native().reader()
+    odd = event("response.output_text.delta", delta="Hi")
+
+    assert reader.read(odd) == Reading(NOISE)
+    assert reader.read(event("response.created", response=RESPONSE)).raw
+    assert reader.read(odd).piece is CONTENT
+
+
+@pytest.mark.parametrize("kind", ["response.in_progress", "response.completed"])
+def test_a_response_that_is_under_way_or_over_begins_before(kind: str) -> None:
+    raw = native().reader().read(event(kind, response=COMPLETED)).raw
+
+    created, told = [parsed(one.data) for one in read(raw)]
+    assert (created["type"], told["type"]) == ("response.created", kind)
+    assert created["response"]["id"] == told["response"]["id"]
+    assert (created["response"]["status"], created["response"]["output"]) == ("in_progress", [])
+
+
+def test_a_response_whose_beginning_was_made_up_fails_under_its_own_id() -> None:
+    said = native()
+    reader, writer = said.reader(), said.writer()
+    writer.write(reader.read(event("response.in_progress", response=RESPONSE)))
+
+    failed, _ = read(writer.broken(ERROR))
+
+    assert parsed(failed.data)["response"]["id"] == "resp_openai_68af"
 
 
 def test_what_cannot_be_written_again_is_garbled() -> None:

@@ -1,1 +1,8 @@
-"""The conformance cases: what an application meets, whatever a provider does (docs/conformance.md)."""
+"""The conformance cases: what an application meets, whatever a provider does.
+
+They are listed in docs/conformance.md.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.stories.conformance.strikes")
