@@ -102,7 +102,8 @@ def unfit(
 
 def measured(fields: Json, target: Target) -> Json:
     """The longest answer under the name that is known, and no longer than is granted."""
-    known, refused = target.preset.quirks.max_tokens, target.without.intersection(LONGEST)
+    refused = target.without.intersection(LONGEST)
+    known: str = target.preset.quirks.max_tokens
     if len(refused) == 1:
         known = RENAMED[min(refused)]
     if known and RENAMED[known] in fields:

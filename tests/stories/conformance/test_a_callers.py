@@ -36,6 +36,8 @@ from tests.stories.conformance.tongues import (
     huggingfaces,
     refuses,
 )
+from tests.stories.desk import a_desk
+from tests.stories.world import MODELS
 
 pytestmark = SHARED
 
@@ -127,6 +129,38 @@ async def test_a5_a_prompt_too_long_goes_to_no_window_of_the_same_size(
         assert isinstance(told.error, BAD_REQUEST)
         assert told.attempts == ["first;context_length;400", "second;skipped;context"]
     assert desk["second"].hits == 0
+
+
+THREE = """
+providers:
+  first: {{kind: {kind}, base_url: "${{FIRST}}", api_key: key-of-first}}
+  second: {{kind: openai, base_url: "${{SECOND}}", api_key: key-of-second}}
+  third: {{kind: openai, base_url: "${{THIRD}}", api_key: key-of-third}}
+routes:
+  - models: ["*"]
+    chain:
+      - {{provider: first, model: {model}, context: 8000}}
+      - {{provider: second, model: a-model, context: 8000}}
+      - {{provider: third, model: a-model, context: 200000}}
+"""
+
+
+@KINDS
+@BY_SDK
+async def test_a5_a_prompt_too_long_passes_over_the_small_on_its_way_to_the_large(
+    sdk: str, kind: str
+) -> None:
+    text = THREE.format(kind=kind, model=MODELS.get(kind, "a-model"))
+    async with a_desk(text, "first", "second", "third") as desk:
+        desk["first"].plays(too_long(kind)[0])
+        told = await SDKS[sdk](url_of(desk))
+
+        assert told.text == "Hello from third."
+        assert told.attempts == [
+            "first;context_length;400",
+            "second;skipped;context",
+            "third;ok;200",
+        ]
 
 
 REFUSED_FIELDS: dict[str, tuple[str, str]] = {  # what is asked, and how it is refused
