@@ -93,8 +93,8 @@ def request_id(given: str | None, fresh: Callable[[], str]) -> str:
 
 def deadline_s(headers: Mapping[str, str]) -> float | None:
     """How long the application itself will wait, in seconds; `None` where it does not say."""
-    stated = (_positive(headers.get(name)) for name in DEADLINES)
-    return min((seconds for seconds in stated if seconds is not None), default=None)
+    stated = [_positive(headers[name]) for name in DEADLINES if name in headers]
+    return min([seconds for seconds in stated if seconds is not None], default=None)
 
 
 def client_retry(headers: Mapping[str, str]) -> int | None:
@@ -103,9 +103,7 @@ def client_retry(headers: Mapping[str, str]) -> int | None:
     return int(stated) if COUNT.fullmatch(stated) else None
 
 
-def _positive(seconds: str | None) -> float | None:
-    if not seconds:
-        return None
+def _positive(seconds: str) -> float | None:
     try:
         number = float(seconds)
     except ValueError:
@@ -118,17 +116,17 @@ def _passed(headers: Headers, new_name: Callable[[str], str]) -> list[tuple[str,
     named: set[str] = set()
     for name, value in headers:
         if kept := new_name(name):
-            if _is_fit(value):
+            if value.isprintable() or not UNFIT.search(value):
                 passed.append((kept, value))
         elif name.lower() == "connection":
             named.update(map(str.strip, value.lower().split(",")))
     if named <= HOP_BY_HOP:  # as nearly always
         return passed
-    return [header for header in passed if header[0].lower() not in named]
+    return _without(passed, named)
 
 
-def _is_fit(value: str) -> bool:
-    return value.isprintable() or not UNFIT.search(value)
+def _without(headers: Headers, names: set[str]) -> list[tuple[str, str]]:
+    return [header for header in headers if header[0].lower() not in names]
 
 
 @lru_cache(KNOWN_NAMES)

@@ -222,7 +222,7 @@ class Provider:
         return self.api_keys or ((self.api_key,) if self.api_key else ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: every call asks for the names, so they are kept
 class Entry:
     """One place in a chain: a provider, the model it is asked for, and the clocks in force.
 
@@ -237,12 +237,12 @@ class Entry:
     timeouts: Timeouts = field(default_factory=Timeouts)
     cannot: frozenset[Capability] = frozenset()
 
-    @property
+    @cached_property
     def model_label(self) -> str:
         """The model as a label value: what the configuration says, never what a request says."""
         return self.model or "*"
 
-    @property
+    @cached_property
     def breaker_name(self) -> str:
         """Which breaker stands in front of this entry."""
         if self.provider.breaker.scope is Scope.MODEL:
@@ -250,7 +250,7 @@ class Entry:
         return self.provider.name
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: what is asked of it with every call is cached
+@dataclass(frozen=True, kw_only=True)  # no slots: what every call asks for is kept
 class Route:
     """Which models go to which chain. `total_s` is the deadline of the whole chain."""
 

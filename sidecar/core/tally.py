@@ -6,7 +6,6 @@ monotonic seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from sidecar.core.events import Cause
@@ -24,8 +23,7 @@ class Slice(NamedTuple):
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What was counted: when each of the last failures in a row came, and slices for the ratio.
 
     `attested_s` is when the provider itself last said that it failed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from sidecar.core.capability import Capability
@@ -53,8 +54,7 @@ def _needs(
     if endpoint is Endpoint.RESPONSES and needs_native(fields):
         yield Capability.RESPONSES
     if not among.isdisjoint(IN_PARTS):
-        for name in TURNS:
-            yield from _needs_of_turns(fields.get(name))
+        yield from _needs_of_turns(fields)
 
 
 def _asks_for_tools(fields: Mapping[str, Any]) -> bool:
@@ -89,8 +89,8 @@ ASKED: dict[Capability, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def _needs_of_turns(turns: object) -> Iterator[Capability]:
-    for turn in entries(turns):
+def _needs_of_turns(fields: Mapping[str, Any]) -> Iterator[Capability]:
+    for turn in chain.from_iterable(entries(fields.get(name)) for name in TURNS):
         if isinstance(turn, dict) and isinstance(content := turn.get("content"), list):
             yield from _needs_of_parts(content)
 

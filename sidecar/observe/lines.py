@@ -23,7 +23,7 @@ Form = Callable[[float, str, str, Fields], str]
 def as_json(unix_s: float, level: str, message: str, fields: Fields) -> str:
     """One JSON object on one line. Fields that are `None` are left out."""
     line: dict[str, Any] = {"time": rfc3339(unix_s), "level": level, "msg": message}
-    line.update((name, value) for name, value in fields.items() if value is not None)
+    line |= {name: value for name, value in fields.items() if value is not None}
     try:
         return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE).decode()
     except TypeError:  # half a surrogate pair, or a number beyond 64 bits

@@ -88,7 +88,12 @@ class Exchange:
     def upstream_s(self) -> float:
         """Seconds spent on providers so far."""
         current_s = self.attempt.duration_s if self.attempt else 0.0
-        return sum(step.seconds for step in self.steps) + current_s
+        return self.lost_s + current_s
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds spent on those that did not answer."""
+        return sum([step.seconds for step in self.steps])
 
     def ended(self, endpoint: Endpoint) -> RequestEnded:
         """The report of the whole request."""
@@ -107,7 +112,7 @@ class Exchange:
             duration_s=duration_s,
             ttft_s=self.ttft_s,
             overhead_s=max(0.0, duration_s - self.upstream_s),
-            lost_s=sum(step.seconds for step in self.steps),
+            lost_s=self.lost_s,
             usage=attempt.usage if attempt else None,
             trace_id=self.trace_id,
             client_retry=client_retry(self.request.headers),

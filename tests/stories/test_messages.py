@@ -227,20 +227,15 @@ async def test_others_hear_all_of_it_that_they_can(kind: str, stream: bool) -> N
         assert heard(world)["reasoning_effort"] == "high"
 
 
+ITS_OWN = ("cache_control", "citations", '"signature"', "c2ln", "Hm.", "top_k", "thinking")
+
+
 @CHAT_KINDS
 async def test_what_only_claude_understands_is_told_to_nobody_else(kind: str) -> None:
     async with an_application(kind) as (world, app):
         await ask(app, **EVERYTHING, service_tier="auto", extra_body={"top_k": 5})
 
-        for word in (
-            "cache_control",
-            "citations",
-            '"signature"',
-            "c2ln",
-            "Hm.",
-            "top_k",
-            "thinking",
-        ):
+        for word in ITS_OWN:
             assert word not in said_of(world), word
 
 

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 PREFIX = "resp_"
+REASONING = "rs_"  # how the ids of reasoning begin, which only its provider can read
 BARE = "~2"  # before an id that came without the prefix
-OUR_REASONING = "rs_sidecar_"
 TOKEN_CHARS = 24
 
 
-def mint(provider: str, original: str) -> str:
-    """The id that an application knows a provider's response by.
+def mint(provider: str, original: str, prefix: str = PREFIX) -> str:
+    """The id that an application knows a provider's response by, or another of its things.
 
     Mostly `resp_<provider>_<original without its prefix>`. What follows the provider has no
     underscore (`~1` stands for one, `~0` for a tilde), so every id can be read in one way only.
     """
-    bare = not original.startswith(PREFIX)
-    rest = original.removeprefix(PREFIX).replace("~", "~0").replace("_", "~1")
-    return f"{PREFIX}{provider}_{BARE if bare else ''}{rest}"
+    bare = not original.startswith(prefix)
+    rest = original.removeprefix(prefix).replace("~", "~0").replace("_", "~1")
+    return f"{prefix}{provider}_{BARE if bare else ''}{rest}"
 
 
 def minted_by(response_id: str, providers: Iterable[str]) -> tuple[str, str] | None:
     """Which of `providers` the response is of, and what it calls it; `None` if of nobody's."""
-    if not response_id.startswith(PREFIX):
+    found = unminted(response_id, PREFIX)
+    return found if found and found[0] in providers else None
+
+
+def unminted(given: str, prefix: str) -> tuple[str, str] | None:
+    """Whose a thing is, and its own id for it; `None` where nobody is named."""
+    provider, _, rest = given.removeprefix(prefix).rpartition("_")
+    if not given.startswith(prefix) or not provider:
         return None
-    provider, _, rest = response_id.removeprefix(PREFIX).rpartition("_")
-    if provider not in providers:
-        return None
-    prefix = "" if rest.startswith(BARE) else PREFIX
-    return provider, prefix + rest.removeprefix(BARE).replace("~1", "_").replace("~0", "~")
+    bare = rest.startswith(BARE)
+    original = rest.removeprefix(BARE).replace("~1", "_").replace("~0", "~")
+    return provider, original if bare else prefix + original
 
 
 def token_for(seed: str, created: int) -> str:
@@ -44,13 +50,15 @@ def token_for(seed: str, created: int) -> str:
 
 def mint_reasoning(token: str, index: int) -> str:
     """The id of a reasoning item that no provider keeps."""
-    return f"{OUR_REASONING}{token}_{index}"
+    return mint(f"sidecar_{token}", f"{REASONING}{index}", REASONING)
 
 
-def is_our_reasoning(item: object) -> bool:
-    """Whether an input item is reasoning under such an id: a provider would look for it in vain."""
-    return (
-        isinstance(item, dict)
-        and item.get("type") == "reasoning"
-        and str(item.get("id")).startswith(OUR_REASONING)
-    )
+def brought_back(item: Any, provider: str) -> Any:
+    """An input item as `provider` knows it; `None` for reasoning of another, which it refuses."""
+    given = item.get("id") if isinstance(item, dict) else None
+    found = unminted(given, REASONING) if isinstance(given, str) else None
+    if found is None:
+        return item
+    if found[0] == provider:
+        return {**item, "id": found[1]}
+    return None if item.get("type") == "reasoning" else item

@@ -5,8 +5,10 @@ from __future__ import annotations
 import orjson
 
 from sidecar.core.sse import Event, Parser, encode
+from sidecar.dialects.anthropic.events import parsed
+from sidecar.dialects.dialect import dumps
 from sidecar.dialects.odd import text_in, written
-from sidecar.dialects.responses.native import NativeReader, renamed
+from sidecar.dialects.responses.naming import name_event, name_response
 
 OBJECT = "response"  # and what OpenAI calls one that is deleted begins so
 
@@ -22,15 +24,15 @@ def retold(body: bytes, provider: str) -> bytes:
         return body
     if not isinstance(said, dict) or not text_in(said, "object").startswith(OBJECT):
         return body
-    return written(said) if renamed(said, provider) else body
+    return written(said) if name_response(said, provider) else body
 
 
 class Retelling:
     """The same of an answer that is streamed. No event may be larger than `max_bytes`."""
 
     def __init__(self, provider: str, max_bytes: int) -> None:
+        self._provider = provider
         self._parser = Parser(max_bytes)
-        self._reader = NativeReader(provider)
 
     def feed(self, data: bytes) -> bytes:
         """The events that `data` completes. Raises `EventTooLarge`."""
@@ -42,4 +44,7 @@ class Retelling:
         return self._retold(last) if last else b""
 
     def _retold(self, event: Event) -> bytes:
-        return self._reader.read(event).raw or event.raw or encode(event.data, event.name)
+        said = parsed(event)
+        if isinstance(said, dict) and name_event(said, self._provider):
+            return encode(dumps(said), event.name)
+        return event.raw or encode(event.data, event.name)

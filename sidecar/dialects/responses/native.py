@@ -18,10 +18,10 @@ from sidecar.dialects.dialect import (
     Untranslatable,
     dumps,
 )
-from sidecar.dialects.odd import object_in, text_in, too_deep, written
+from sidecar.dialects.odd import object_in, too_deep, written
 from sidecar.dialects.openai import GARBLED, NOISE, is_count
 from sidecar.dialects.openai_side import path_of
-from sidecar.dialects.responses.ids import is_our_reasoning, mint
+from sidecar.dialects.responses.ids import brought_back
 from sidecar.dialects.responses.meaning import (
     is_empty,
     is_filtered,
@@ -29,11 +29,11 @@ from sidecar.dialects.responses.meaning import (
     piece_of,
     status_of,
 )
+from sidecar.dialects.responses.naming import name_event, name_response
 from sidecar.dialects.responses.numbers import usage_of
 from sidecar.dialects.responses.writer import Script, failed_for
 
 PATH = "/responses"
-IDS = ("id", "previous_response_id")
 
 
 class NativeResponses:
@@ -58,7 +58,7 @@ class NativeResponses:
     def read_answer(self, body: bytes) -> Answered:
         """Judge its whole answer. Raises `AnswerFailed`."""
         response = parse_response(body)
-        renamed(response, self._provider)
+        name_response(response, self._provider)
         return Answered(
             answer=response,
             raw=written(response),
@@ -116,20 +116,12 @@ class NativeReader:
         return ()
 
     def _written(self, said: Json, event: Event) -> bytes:
-        changed = self._rename(said)
+        changed = name_event(said, self._provider)
         opening = b"" if self._begun else opening_for(said)
         self._begun = True
         if changed:
             return opening + encode(orjson.dumps(said), event.name)
         return opening + (event.raw or encode(event.data, event.name))
-
-    def _rename(self, said: Json) -> bool:
-        """Put our ids in place of the provider's. Returns whether there were any."""
-        changed = renamed(object_in(said, "response"), self._provider)
-        named = text_in(said, "response_id")
-        if named:
-            said["response_id"] = mint(self._provider, named)
-        return changed or bool(named)
 
 
 class NativeWriter:
@@ -219,13 +211,6 @@ def granted(fields: Json, target: Target) -> Json:
     if most and is_count(longest):
         kept["max_output_tokens"] = min(longest, most)
     if isinstance(kept.get("input"), list):
-        kept["input"] = [item for item in kept["input"] if not is_our_reasoning(item)]
+        known = (brought_back(item, target.provider) for item in kept["input"])
+        kept["input"] = [item for item in known if item is not None]
     return kept
-
-
-def renamed(response: Json, provider: str) -> bool:
-    """Put our ids in place of the provider's. Returns whether there were any."""
-    named = [name for name in IDS if text_in(response, name)]
-    for name in named:
-        response[name] = mint(provider, response[name])
-    return bool(named)

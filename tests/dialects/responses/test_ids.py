@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.dialects.responses.ids import (
-    is_our_reasoning,
+    REASONING,
+    brought_back,
     mint,
     mint_reasoning,
     minted_by,
@@ -42,19 +43,35 @@ def test_an_id_of_nobody_known_is_nobodys(given_id: str) -> None:
     assert minted_by(given_id, ["openai"]) is None
 
 
-def test_reasoning_of_ours_is_known_again() -> None:
-    item = {"type": "reasoning", "id": mint_reasoning("t", 0), "summary": []}
+def reasoning(item_id: str) -> dict[str, str]:
+    return {"type": "reasoning", "id": item_id, "encrypted_content": "gAAA"}
 
-    assert is_our_reasoning(item)
+
+def test_reasoning_comes_back_to_its_provider_as_it_was() -> None:
+    ours = mint("openai", "rs_68af", REASONING)
+
+    assert ours == "rs_openai_68af"
+    assert brought_back(reasoning(ours), "openai") == reasoning("rs_68af")
+
+
+@pytest.mark.parametrize("item_id", [mint("azure", "rs_1", REASONING), mint_reasoning("t", 0)])
+def test_reasoning_of_others_does_not_come(item_id: str) -> None:
+    assert brought_back(reasoning(item_id), "openai") is None
+
+
+def test_a_reference_to_what_another_keeps_is_for_the_provider_to_refuse() -> None:
+    item = {"type": "item_reference", "id": mint("azure", "rs_1", REASONING)}
+
+    assert brought_back(item, "openai") == item
 
 
 @pytest.mark.parametrize(
     "item",
-    [None, "x", {}, {"type": "reasoning", "id": "rs_1"}, {"type": "message", "id": "rs_sidecar_"}],
+    [None, "x", {}, reasoning("rs_68af"), reasoning(""), {"type": "message", "id": "msg_openai_1"}],
     ids=repr,
 )
-def test_what_is_not_our_reasoning_is_not(item: object) -> None:
-    assert not is_our_reasoning(item)
+def test_everything_else_comes_as_it_is(item: object) -> None:
+    assert brought_back(item, "openai") == item
 
 
 def test_calls_with_the_same_seed_at_other_times_have_other_items() -> None:

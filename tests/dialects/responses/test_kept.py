@@ -70,6 +70,14 @@ def test_a_stream_has_our_ids_wherever_it_is_cut(size: int) -> None:
     assert told == created(OURS) + b"".join(STREAM[1:])
 
 
+def test_a_stream_that_is_taken_up_again_begins_where_it_was_left() -> None:
+    retelling, done = Retelling("azure", 1000), b'data: {"type":"response.completed","response":'
+
+    told = retelling.feed(DELTA + done + b'{"id":"resp_1"}}\n\n')
+
+    assert told == DELTA + done + b'{"id":"%b"}}\n\n' % OURS.encode()
+
+
 def test_the_last_event_is_heard_also_without_its_end() -> None:
     retelling = Retelling("azure", 1000)
 

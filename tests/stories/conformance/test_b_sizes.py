@@ -78,10 +78,11 @@ def text_of(endpoint: str, stream: bytes) -> str:
 def said_by(endpoint: str, event: Any) -> str:
     """What one event says."""
     if endpoint == CHAT:
-        return "".join(choice["delta"].get("content") or "" for choice in event["choices"])
-    if event["type"] == "content_block_delta":
+        choices = event.get("choices", ())  # an error has none
+        return "".join(choice["delta"].get("content") or "" for choice in choices)
+    if event.get("type") == "content_block_delta":
         return str(event["delta"]["text"])
-    return str(event["delta"]) if event["type"] == "response.output_text.delta" else ""
+    return str(event["delta"]) if event.get("type") == "response.output_text.delta" else ""
 
 
 # B30: applications that leave

@@ -22,7 +22,7 @@ from tests.stories.voices import Reply
 from tests.stories.world import QUICK
 
 MOMENT = Wait(0.002)  # long enough for what was sent to be read by itself
-HASTY = replace(QUICK, first_token_s=0.15)
+HASTY = replace(QUICK, first_token_s=0.3)
 WIDE = "Grüße 世界 🌍"
 
 
