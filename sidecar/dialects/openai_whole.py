@@ -33,17 +33,23 @@ STREAMED_OBJECTS = {
 
 def read_answer(body: bytes, endpoint: Endpoint) -> Json:
     """Parse a whole 200 answer. Raises `AnswerFailed` for what only looks like one."""
+    answer = parse_answer(body)
+    wanted = LISTS_BY_ENDPOINT[endpoint]
+    if not isinstance(answer.get(wanted), list) or not answer[wanted]:
+        raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
+    if wanted == "choices":
+        check_choices(answer["choices"], endpoint)
+    return answer
+
+
+def parse_answer(body: bytes) -> Json:
+    """A whole 200 answer of any format as an object. Raises `AnswerFailed` for an error."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
     if not isinstance(answer, dict) or is_error(answer):
         raise refused(answer)
-    wanted = LISTS_BY_ENDPOINT[endpoint]
-    if not isinstance(answer.get(wanted), list) or not answer[wanted]:
-        raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
-    if wanted == "choices":
-        check_choices(answer["choices"], endpoint)
     return answer
 
 

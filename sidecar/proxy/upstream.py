@@ -180,7 +180,7 @@ async def retold_pieces(pieces: AsyncIterator[bytes], retelling: Retelling) -> A
         async for piece in pieces:
             if told := retelling.feed(piece):
                 yield told
-    except EventTooLarge as error:
+    except UNREADABLE as error:
         raise unread(error) from error
     yield retelling.end()
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
 from sidecar.dialects.anthropic.blocks import Blocks
 from sidecar.dialects.anthropic.usage import chat_usage
 from sidecar.dialects.dialect import Json, Target
 from sidecar.dialects.odd import object_in, text_in
-from sidecar.dialects.openai import is_error
-from sidecar.dialects.openai_whole import refused
+from sidecar.dialects.openai_whole import parse_answer
 
 REFUSAL = "refusal"
 FINISHES = {  # by stop reason
@@ -31,12 +28,7 @@ FINISHES = {  # by stop reason
 
 def parse_message(body: bytes) -> Json:
     """A whole 200 answer as a message. Raises `AnswerFailed` for what only looks like one."""
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
-    if not isinstance(message, dict) or is_error(message):
-        raise refused(message)
+    message = parse_answer(body)
     if not isinstance(message.get("content"), list):
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer has no content")
     if not text_in(message, "stop_reason"):

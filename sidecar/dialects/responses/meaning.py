@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from sidecar.core.answer import AnswerFailed, Piece
 from sidecar.core.outcome import Outcome
 from sidecar.dialects.anthropic.schema import listed
@@ -19,9 +17,8 @@ from sidecar.dialects.openai import (
     REASONING,
     SILENT,
     failed_piece,
-    is_error,
 )
-from sidecar.dialects.openai_whole import refused
+from sidecar.dialects.openai_whole import parse_answer
 from sidecar.dialects.responses.numbers import usage_of
 
 PINGS = frozenset(("", "ping", "keepalive"))
@@ -81,12 +78,7 @@ READERS: dict[str, Callable[[Json], Piece]] = {
 
 def parse_response(body: bytes) -> Json:
     """A whole 200 answer. Raises `AnswerFailed` for what only looks like one."""
-    try:
-        response = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
-    if not isinstance(response, dict) or is_error(response):
-        raise refused(response)
+    response = parse_answer(body)
     if text_in(response, "status") == "failed":
         raise AnswerFailed(Outcome.SERVER_ERROR, "the provider's response failed")
     check(response)

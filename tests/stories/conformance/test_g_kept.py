@@ -22,6 +22,7 @@ from tests.stories.conformance.responders import (
     a_world_of,
     chat_only,
     create,
+    events,
     play,
 )
 from tests.stories.conformance.scripts import (
@@ -29,6 +30,7 @@ from tests.stories.conformance.scripts import (
     completion,
     delta,
     says,
+    streams,
     streams_chat,
 )
 from tests.stories.world import World
@@ -348,13 +350,13 @@ async def test_g10_a_base_url_without_version_reaches_a_kept_response_too() -> N
 
 # A conversation that goes on elsewhere
 
-THOUGHT = {
+THOUGHT: Json = {
     "type": "reasoning",
     "id": "rs_1",
     "summary": [{"type": "summary_text", "text": "Hm."}],
     "encrypted_content": "c2VjcmV0",
 }
-CALLED = {
+CALLED: Json = {
     "type": "function_call",
     "id": "fc_1",
     "call_id": "call_1",
@@ -416,3 +418,62 @@ async def test_g12_back_at_the_native_the_thoughts_of_others_are_not_looked_for(
         assert response.output_text == "Hello from second."
         heard = world.second.calls[-1].json["input"]
         assert [item.get("type", item.get("role")) for item in heard] == ["user", "message", "user"]
+
+
+def thinks_natively(stream: bool) -> Fault:
+    """A native that shows that it thought, and calls a tool."""
+    response = kept(id="resp_1", output=[THOUGHT, CALLED])
+    if not stream:
+        return says(response)
+    event = Numbered().event
+    place = {"output_index": 0, "item_id": THOUGHT["id"], "summary_index": 0}
+    part = THOUGHT["summary"][0]
+    return streams(
+        event("response.created", response=kept("in_progress", id="resp_1")),
+        event("response.output_item.added", output_index=0, item={**THOUGHT, "summary": []}),
+        event("response.reasoning_summary_part.added", **place, part={**part, "text": ""}),
+        event("response.reasoning_summary_text.delta", **place, delta=part["text"]),
+        event("response.reasoning_summary_text.done", **place, text=part["text"]),
+        event("response.reasoning_summary_part.done", **place, part=part),
+        event("response.output_item.done", output_index=0, item=THOUGHT),
+        event("response.output_item.added", output_index=1, item={**CALLED, "arguments": ""}),
+        event("response.output_item.done", output_index=1, item=CALLED),
+        event("response.completed", response=response),
+    )
+
+
+@STREAMED
+async def test_g12_a_natives_thoughts_come_back_to_it_as_they_were_and_to_no_other(
+    stream: bool,
+) -> None:
+    async with a_world_of("native") as world:
+        world.first.plays(thinks_natively(stream), ok(), "status_503")
+        asked: list[Json] = [{"role": "user", "content": "Look it up."}]
+        first = await create(world, stream=stream, input=asked, tools=[LOOK_UP])
+        asked += turn_of(first)
+        asked.append({"type": "function_call_output", "call_id": "call_1", "output": "Meow."})
+        texts = [
+            (await create(world, stream=stream, input=asked, tools=[LOOK_UP])).output_text
+            for _ in range(2)
+        ]
+
+        assert first.output[0].id == "rs_first_1"
+        assert texts == ["Hello from first.", "Hello from second."]
+        by_first, by_second = (one.calls[-1].json["input"] for one in (world.first, world.second))
+        assert by_first[1] == THOUGHT
+        assert [item.get("type") for item in by_second] == [
+            None,
+            "function_call",
+            "function_call_output",
+        ]
+
+
+async def test_g12_a_thought_has_one_id_in_all_its_events() -> None:
+    async with a_world_of("native") as world:
+        world.first.plays(thinks_natively(stream=True))
+        told = await events(world, tools=[LOOK_UP])
+
+        items = [one["item"] for one in told if "item" in one]
+        ids = {item["id"] for item in items if item["type"] == "reasoning"}
+        ids |= {one["item_id"] for one in told if "item_id" in one}
+        assert ids == {told[-1]["response"]["output"][0]["id"]} == {"rs_first_1"}
