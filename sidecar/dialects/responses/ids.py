@@ -53,8 +53,13 @@ def mint_reasoning(token: str, index: int) -> str:
     return mint(f"sidecar_{token}", f"{REASONING}{index}", REASONING)
 
 
-def brought_back(item: Any, provider: str) -> Any:
-    """An input item as `provider` knows it; `None` for reasoning of another, which it refuses."""
+def brought_back(items: list[Any], provider: str) -> list[Any]:
+    """Input items as `provider` knows them, without the reasoning of others: it refuses that."""
+    known = (at_home(item, provider) for item in items)
+    return [item for item in known if item is not None]
+
+
+def at_home(item: Any, provider: str) -> Any:
     given = item.get("id") if isinstance(item, dict) else None
     found = unminted(given, REASONING) if isinstance(given, str) else None
     if found is None:

@@ -211,6 +211,5 @@ def granted(fields: Json, target: Target) -> Json:
     if most and is_count(longest):
         kept["max_output_tokens"] = min(longest, most)
     if isinstance(kept.get("input"), list):
-        known = (brought_back(item, target.provider) for item in kept["input"])
-        kept["input"] = [item for item in known if item is not None]
+        kept["input"] = brought_back(kept["input"], target.provider)
     return kept

@@ -51,27 +51,27 @@ def test_reasoning_comes_back_to_its_provider_as_it_was() -> None:
     ours = mint("openai", "rs_68af", REASONING)
 
     assert ours == "rs_openai_68af"
-    assert brought_back(reasoning(ours), "openai") == reasoning("rs_68af")
+    assert brought_back([reasoning(ours)], "openai") == [reasoning("rs_68af")]
 
 
 @pytest.mark.parametrize("item_id", [mint("azure", "rs_1", REASONING), mint_reasoning("t", 0)])
 def test_reasoning_of_others_does_not_come(item_id: str) -> None:
-    assert brought_back(reasoning(item_id), "openai") is None
+    assert brought_back([reasoning(item_id)], "openai") == []
 
 
 def test_a_reference_to_what_another_keeps_is_for_the_provider_to_refuse() -> None:
     item = {"type": "item_reference", "id": mint("azure", "rs_1", REASONING)}
 
-    assert brought_back(item, "openai") == item
+    assert brought_back([item], "openai") == [item]
 
 
 @pytest.mark.parametrize(
     "item",
-    [None, "x", {}, reasoning("rs_68af"), reasoning(""), {"type": "message", "id": "msg_openai_1"}],
+    [7, "x", {}, reasoning("rs_68af"), reasoning(""), {"type": "message", "id": "msg_openai_1"}],
     ids=repr,
 )
 def test_everything_else_comes_as_it_is(item: object) -> None:
-    assert brought_back(item, "openai") == item
+    assert brought_back([item], "openai") == [item]
 
 
 def test_calls_with_the_same_seed_at_other_times_have_other_items() -> None:
