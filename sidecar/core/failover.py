@@ -178,7 +178,7 @@ class Failover:
         if entry is None:
             return None
         self._agains += 1
-        return self._try(entry, now, self._later())._replace(last_resort=True)
+        return self._try(entry, now, [*self._later(), *self._parked])._replace(last_resort=True)
 
     def _later(self) -> list[Entry]:
         return [one for one in self.chain[self._place :] if self.admits(one)]

@@ -95,8 +95,7 @@ class Attempt:
         except FOREIGN_ERRORS as error:
             raise self._failed(self._failure(as_failure(error))) from error
         except UNREADABLE as error:
-            log.warning("an answer could not be read", exc_info=error)
-            raise self._failed(self._failure(unread(error))) from error
+            raise self._failed(self._odd(error)) from error
 
     def ending(self) -> Ending:
         """What the breaker needs to know."""
@@ -285,11 +284,21 @@ class Attempt:
     def _failure(self, failed: AnswerFailed) -> Failure:
         return read_broken(self.status, failed, self._upstream.provider.errors)
 
+    def _odd(self, error: BaseException) -> Failure:
+        """What nobody foresaw: in an answer, or else in the request: then nobody is to blame."""
+        if self._answer is None:
+            log.warning("a request could not be sent", exc_info=error)
+            return unsayable(Untranslatable("The request cannot be sent to the provider."))
+        log.warning("an answer could not be read", exc_info=error)
+        return self._failure(unread(error))
+
     def _failed(self, failure: Failure) -> AttemptFailed:
         self.ended_s = self._terms.now()
         self.outcome = failure.outcome
         if self.status:
             failure, self._one_key = heed(self._asked, failure, self.ended_s)
+        elif failure.outcome is Outcome.AUTH:
+            self._one_key = True  # the credential was never sent: it is renewed in its own time
         self._wait_s = failure.wait_s
         self._blameless = failure.blameless
         return AttemptFailed(failure)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import NamedTuple
-
-import orjson
+from typing import Any, NamedTuple
 
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Endpoint, Outcome
 from sidecar.core.settings import Entry
 from sidecar.dialects.responses.needs import first_need, needs_native
-from sidecar.proxy.call import Call
+from sidecar.proxy.call import Call, Rejected, read_fields
 from sidecar.proxy.upstream import Upstream
 from sidecar.proxy.wire import Request
 from sidecar.proxy.words import RESPONSES
+
+NO_SUCH_PATH = (404, 405, 501)
+# What servers say of a path that they do not know, and not of a model that cannot do something.
+NOTHING_THERE = re.compile(
+    r"^\W*(?:\d{3}\W*)?(?:\w+ )?(?:not found|not allowed|not implemented)\b"
+    r"|(?:invalid|unknown) (?:request )?url|cannot post|no route|/responses",
+    re.IGNORECASE,
+)
 
 
 class Lesson(NamedTuple):
@@ -64,11 +71,25 @@ def learn(asked: Asked, failure: Failure) -> bool:
     learned = asked.upstream.learned
     if failure.outcome is Outcome.UNSUPPORTED_PARAM:
         model = asked.entry.model or asked.call.model
-        return learned.learn(model, failure, orjson.loads(asked.request.body))
-    if failure.outcome is not Outcome.NOT_SUPPORTED or not could_do_without(asked):
+        return learned.learn(model, failure, fields_of(asked.request))
+    if not (is_no_such_path(failure) and could_do_without(asked)):
         return False
     learned.note_lack(RESPONSES)
     return True
+
+
+def fields_of(request: Request) -> dict[str, Any]:
+    """What was sent, read as leniently as the application was."""
+    try:
+        return read_fields(request.body)
+    except Rejected:
+        return {}
+
+
+def is_no_such_path(failure: Failure) -> bool:
+    """Whether a provider says that there is nothing at all where it was asked."""
+    refused = failure.outcome is Outcome.NOT_SUPPORTED and failure.status in NO_SUCH_PATH
+    return refused and (not failure.message or bool(NOTHING_THERE.search(failure.message)))
 
 
 def could_do_without(asked: Asked) -> bool:

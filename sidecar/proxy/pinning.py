@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from sidecar.proxy.call import rejected
 
 PREFIX = "/responses/"
 PREVIOUS = "previous_response_id"
+FIT = re.compile("[A-Za-z0-9_.~-]{1,512}")  # of an id: it is made a part of a path
 KEPT = (PREVIOUS, "conversation", "prompt")  # what a provider's account holds
 
 
@@ -45,6 +47,8 @@ def pinned_path(path: str, routes: Iterable[Route]) -> tuple[str, Route] | None:
     for route in routes:
         if found := minted_by(given, names(route)):
             provider, original = found
+            if not FIT.fullmatch(original) or original in {".", ".."}:
+                raise rejected("There is no such response.", status=404)
             return f"{PREFIX}{original}{slash}{rest}", first_of(only(provider, route, status=404))
     everything = next((route for route in routes if "*" in route.models), None)
     return (path, first_of(only_the_first_keeper(everything))) if everything else None

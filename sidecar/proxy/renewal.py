@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 EARLY_S = 300.0  # metadata servers hand out the old one until about five minutes before its end
 AGAIN_S = 30.0
+SOON_S = 5.0  # where nothing is held any more; until then calls fail over at once
 SPENT_S = 10.0  # what ends sooner might end on its way to the provider
 
 T = TypeVar("T")
@@ -49,11 +50,9 @@ class Renewed(Generic[T]):
     async def get(self) -> T:
         """The value. Nobody waits for an early renewal. Raises `AnswerFailed`."""
         now_s = self._now()
-        if self._held and now_s < self._due_s and now_s < self._end_s:
-            return self._held.value
-        if self._renewal is None:
+        if self._renewal is None and now_s >= self._due_s:
             self._renewal = asyncio.create_task(self._renew())
-        if now_s >= self._end_s:
+        if self._renewal and now_s >= self._end_s:
             await asyncio.wait((self._renewal,))  # who stops waiting does not stop it
         if self._held and self._now() < self._end_s:
             return self._held.value
@@ -68,7 +67,8 @@ class Renewed(Generic[T]):
         try:
             self._hold(await asyncio.to_thread(self._fetch))
         except Exception as error:  # of whichever library, or of what it reads
-            self._due_s = self._now() + AGAIN_S
+            now_s = self._now()
+            self._due_s = now_s + max(SOON_S, min(AGAIN_S, self._end_s - now_s))
             log.warning(
                 "credentials could not be renewed",
                 exc_info=error,
@@ -83,4 +83,4 @@ class Renewed(Generic[T]):
         self.secrets = tuple(dict.fromkeys((*new.secrets, *old)))
         self._held = new
         self._end_s = now_s + new.lasts_s - SPENT_S
-        self._due_s = max(now_s + AGAIN_S, now_s + new.lasts_s - EARLY_S)
+        self._due_s = min(self._end_s, now_s + max(AGAIN_S, new.lasts_s - EARLY_S))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import NamedTuple
 
 from sidecar.core.headers import to_provider
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 RESPONSES = "responses"
 KEPT = "/responses/"
+VERSION_FORM = re.compile("[0-9A-Za-z.-]{1,32}")
 NATIVE = (Endpoint.MESSAGES, Endpoint.PASSTHROUGH)  # whose callers say which version they speak
 
 
@@ -105,4 +107,5 @@ def version_of(call: Call, upstream: Upstream) -> str:
     """The version of the provider's API that the operator wants, else the application."""
     if upstream.version or call.endpoint not in NATIVE:
         return upstream.version
-    return next((value for name, value in call.headers if name.lower() == VERSION), "")
+    stated = next((value for name, value in call.headers if name.lower() == VERSION), "")
+    return stated if VERSION_FORM.fullmatch(stated) else ""

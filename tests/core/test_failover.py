@@ -330,3 +330,16 @@ def test_nobody_is_asked_again_for_ever() -> None:
         failover.failed(A, Failure(outcome=Outcome.RATE_LIMIT, again=True), 0.1)
 
     assert tries == MOST_AGAINS + 1
+
+
+def test_who_is_asked_again_leaves_time_for_those_that_are_parked() -> None:
+    failover = walk(A, B)
+    for parked in (A, B):
+        failover.next(0.0)
+        failover.refused(parked, Refusal(SkipReason.PARKED))
+    failover.next(0.0)
+    failover.failed(A, Failure(outcome=Outcome.RATE_LIMIT, again=True), 0.1)
+    again = failover.next(1.0)
+
+    assert isinstance(again, Try)
+    assert (again.entry, again.until_s < failover.deadline_s) == (A, True)

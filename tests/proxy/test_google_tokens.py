@@ -18,6 +18,7 @@ from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
 from sidecar.proxy import google_tokens
 from sidecar.proxy.google_tokens import GoogleTokens
+from sidecar.proxy.renewal import SOON_S
 from tests.proxy.clouds import CALL, HOUR_S, AheadClock, Google, a_google
 
 
@@ -161,6 +162,7 @@ async def test_a_file_that_was_mended_is_read_anew(world: World, account_file: P
     with pytest.raises(AnswerFailed):
         await world.token()
     change(account_file, token_uri=str(world.google.server.make_url("/token")))
+    world.clock.ahead_s += SOON_S
 
     assert await world.token() == "Bearer ya29.token-1"
 
@@ -175,6 +177,7 @@ async def test_an_account_that_was_replaced_after_a_failure_is_read_anew(
         await world.token()
     google.refuses = False
     change(account_file, client_email="new@b.gserviceaccount.com")
+    world.clock.ahead_s += SOON_S
     await world.token()
 
     assert claims(google.assertion)["iss"] == "new@b.gserviceaccount.com"

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import Outcome
-from sidecar.proxy.renewal import AGAIN_S, EARLY_S, SPENT_S, Lasting, Renewed
+from sidecar.proxy.renewal import AGAIN_S, EARLY_S, SOON_S, SPENT_S, Lasting, Renewed
 
 HOUR_S = 3600.0
 
@@ -141,12 +141,20 @@ async def test_without_anything_valid_a_call_fails(source: Source) -> None:
     assert await source.got() is Outcome.AUTH
 
 
-async def test_every_call_tries_while_there_is_nothing_valid(source: Source) -> None:
+async def test_without_anything_valid_it_is_soon_tried_again(source: Source) -> None:
     source.fails = True
     await source.got()
     source.fails = False
+    source.now_s += SOON_S
 
     assert await source.got() == 2
+
+
+async def test_until_then_calls_fail_at_once(source: Source) -> None:
+    source.fails = True
+
+    assert [await source.got() for _ in range(3)] == [Outcome.AUTH] * 3
+    assert source.asked == 1
 
 
 async def test_why_a_call_fails_quotes_nothing(source: Source) -> None:
