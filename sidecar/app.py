@@ -79,7 +79,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             settings, self._clock, self._breakers.snapshot, __version__, pod_name()
         )
         self._status.keys = self._keys
-        self._reports = fan_out(self._metrics.report, self._status.report, *reports)
+        self._reports = fan_out(self._metrics.handlers, self._status.handlers, *reports)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

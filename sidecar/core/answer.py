@@ -132,7 +132,17 @@ class Judge:
             raise AnswerFailed(
                 Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
             )
+        if self._is_empty:
+            raise AnswerFailed(
+                Outcome.GENERATION_FAILED, "the provider's answer is empty", blameless=True
+            )
         return Move.END
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether nothing was said, by policy or otherwise, and nothing is charged for it."""
+        silent = not (self.committed or self.progressed or self._filtered)
+        return silent and self.usage is not None and self.usage.output == 0
 
     @property
     def whole(self) -> bool:

@@ -99,8 +99,8 @@ def deadline_s(headers: Mapping[str, str]) -> float | None:
 
 def client_retry(headers: Mapping[str, str]) -> int | None:
     """Which retry of its own the application's SDK says this is; `None` for a first try."""
-    stated = headers.get(RETRY_COUNT, "")
-    return int(stated) if COUNT.fullmatch(stated) else None
+    stated = headers.get(RETRY_COUNT)
+    return int(stated) if stated and COUNT.fullmatch(stated) else None
 
 
 def _positive(seconds: str) -> float | None:

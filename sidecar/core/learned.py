@@ -1,7 +1,8 @@
 """What one provider's errors have taught: which fields a model refuses, how long it may answer.
 
 Only what holds for the next call, too, is kept: that a field is not taken at all, never that one
-value of it was wrong.
+value of it was wrong or beside another field. An error may repeat what the caller wrote, and
+providers change: so a lesson is for an hour.
 """
 
 from __future__ import annotations
@@ -11,12 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sidecar.core.failover import Failure
-from sidecar.core.objection import AT_MOST, granted_tokens, refuses_field
+from sidecar.core.objection import (
+    granted_for_field,
+    granted_tokens,
+    is_conditional,
+    refuses_field,
+)
 from sidecar.core.outcome import Outcome
 
 MOST_MODELS = 64  # an application may name any; the longest known is forgotten
 MOST_FIELDS = 32  # of one model, likewise
 MOST_LACKS = 16
+LESSON_S = 3600.0
+LEAST_GRANT = 256  # no model answers in less
 NOTHING: frozenset[str] = frozenset()
 
 ANSWER_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -45,66 +53,71 @@ KEPT = frozenset(
 
 @dataclass(slots=True)
 class Lesson:
-    """What is known of one model. `refused` are fields in the order in which they were met."""
+    """What is known of one model, and until when. `refused` are in the order of their meeting."""
 
-    refused: dict[str, None] = field(default_factory=dict)
-    without: frozenset[str] = NOTHING
+    refused: dict[str, float] = field(default_factory=dict)
     max_tokens: int | None = None
+    granted_until_s: float = 0.0
 
 
 class Learned:
-    """What is known of one provider, bounded."""
+    """What is known of one provider, bounded. All times are monotonic."""
 
     def __init__(self) -> None:
         self._lessons: dict[str, Lesson] = {}
-        self._lacks: dict[str, None] = {}
+        self._lacks: dict[str, float] = {}
 
-    def without(self, model: str) -> frozenset[str]:
+    def without(self, model: str, now_s: float) -> frozenset[str]:
         """The fields that `model` is known to refuse."""
         lesson = self._lessons.get(model)
-        return lesson.without if lesson else NOTHING
+        if lesson is None:
+            return NOTHING
+        return frozenset(name for name, until_s in lesson.refused.items() if now_s < until_s)
 
-    def max_tokens(self, model: str) -> int | None:
+    def max_tokens(self, model: str, now_s: float) -> int | None:
         """The longest answer that `model` is known to grant."""
         lesson = self._lessons.get(model)
-        return lesson.max_tokens if lesson else None
+        return lesson.max_tokens if lesson and now_s < lesson.granted_until_s else None
 
-    def lacks(self, feature: str) -> bool:
+    def lacks(self, feature: str, now_s: float) -> bool:
         """Whether the provider is known not to have `feature`."""
-        return feature in self._lacks
+        return now_s < self._lacks.get(feature, now_s)
 
-    def note_lack(self, feature: str) -> None:
+    def note_lack(self, feature: str, now_s: float) -> None:
         """Remember that the provider does not have `feature`."""
-        remember(self._lacks, feature, None, MOST_LACKS)
+        remember(self._lacks, feature, now_s + LESSON_S, MOST_LACKS)
 
-    def learn(self, model: str, failure: Failure, fields: Mapping[str, Any]) -> bool:
+    def learn(self, model: str, failure: Failure, fields: Mapping[str, Any], now_s: float) -> bool:
         """Learn from the refusal of a request of `fields`.
 
         Whether that was something new, so that `model` is worth asking once more.
         """
-        if failure.outcome is not Outcome.UNSUPPORTED_PARAM:
+        if failure.outcome is not Outcome.UNSUPPORTED_PARAM or is_conditional(failure.message):
             return False
-        return self._learn_length(model, failure, fields) or self._learn_field(
-            model, failure, fields
+        return self._learn_length(model, failure, fields, now_s) or self._learn_field(
+            model, failure, fields, now_s
         )
 
-    def _learn_length(self, model: str, failure: Failure, fields: Mapping[str, Any]) -> bool:
+    def _learn_length(
+        self, model: str, failure: Failure, fields: Mapping[str, Any], now_s: float
+    ) -> bool:
         granted = granted_by(failure)
-        known = self.max_tokens(model)
+        known = self.max_tokens(model, now_s)
         if not granted or (known is not None and granted >= known):
             return False
         if all(asked <= granted for asked in lengths(fields)):
             return False
-        self._lesson(model).max_tokens = granted
+        lesson = self._lesson(model)
+        lesson.max_tokens, lesson.granted_until_s = granted, now_s + LESSON_S
         return True
 
-    def _learn_field(self, model: str, failure: Failure, fields: Mapping[str, Any]) -> bool:
+    def _learn_field(
+        self, model: str, failure: Failure, fields: Mapping[str, Any], now_s: float
+    ) -> bool:
         name = refused_by(failure, fields)
-        if name is None or name in self.without(model):
+        if name is None or name in self.without(model, now_s):
             return False
-        lesson = self._lesson(model)
-        remember(lesson.refused, name, None, MOST_FIELDS)
-        lesson.without = frozenset(lesson.refused)
+        remember(self._lesson(model).refused, name, now_s + LESSON_S, MOST_FIELDS)
         return True
 
     def _lesson(self, model: str) -> Lesson:
@@ -114,7 +127,8 @@ class Learned:
 
 
 def remember(known: dict[str, Any], name: str, value: Any, most: int) -> None:
-    """Add to `known`; of more than `most` the first is forgotten."""
+    """Add to the end of `known`; of more than `most` the first is forgotten."""
+    known.pop(name, None)
     known[name] = value
     if len(known) > most:
         del known[next(iter(known))]
@@ -122,9 +136,10 @@ def remember(known: dict[str, Any], name: str, value: Any, most: int) -> None:
 
 def granted_by(failure: Failure) -> int | None:
     """The longest answer that is granted, where a longer one was refused."""
-    if failure.param in ANSWER_LENGTHS and (found := AT_MOST.search(failure.message)):
-        return int(found[1])
-    return granted_tokens(failure.message)
+    if failure.param not in (None, *ANSWER_LENGTHS):
+        return None
+    granted = (granted_for_field if failure.param else granted_tokens)(failure.message)
+    return granted if granted is not None and granted >= LEAST_GRANT else None
 
 
 def lengths(fields: Mapping[str, Any]) -> list[int]:
@@ -138,7 +153,7 @@ def refused_by(failure: Failure, fields: Mapping[str, Any]) -> str | None:
     name = failure.param
     if name is None or name not in fields or not may_be_dropped(name, failure.message):
         return None
-    return name if failure.code in REFUSALS or refuses_field(failure.message) else None
+    return name if failure.code in REFUSALS or refuses_field(failure.message, name) else None
 
 
 def may_be_dropped(name: str, message: str) -> bool:

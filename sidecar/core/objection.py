@@ -1,11 +1,14 @@
 """What a provider objects to in a request: a field that it refuses, or too long an answer.
 
 There are as many sentences for it as providers. None of them is read where a code has said more.
+What names a field opens the message: further on a provider may be repeating what was asked.
 """
 
 from __future__ import annotations
 
 import re
+
+from sidecar.core.echo import before_input, without_quotes
 
 TEXT_FLAGS = re.ASCII | re.IGNORECASE
 NAME = re.compile("[a-z_][a-z0-9_]{0,63}")
@@ -21,6 +24,17 @@ NOT_TAKEN = (
 )
 OF_OTHERS = r"(?<!model )(?<!role )(?<!type )(?<!value )(?<!format )"
 
+# What may stand before an objection and still is none of the caller's words.
+OPENING = r"\W*" + "".join(
+    (
+        r"(?:(?:json|error|[a-z.]{1,64}error|bad request|invalid request|malformed input request"
+        r"|invalid json payload received|validation errors?|[0-9]{1,3})\W+)*",
+        r"(?:additional properties are not allowed \(|[a-z_.]{1,64}\(\) got an "
+        r"|(?:type': '\w{1,64}', ')?loc': |this model |model \S{1,128} "
+        rf"|(?:the )?(?:{FIELD} )?)?{QUOTE}?",
+    )
+)
+EXTRA_INPUT = rf"\('body', '{PATH}'\), 'msg': 'extra inputs"  # vLLM
 # The group of each is what is refused, perhaps with the way to it: `tools[0].function.strict`.
 REFUSED_FIELD = re.compile(
     "|".join(
@@ -37,7 +51,7 @@ REFUSED_FIELD = re.compile(
             rf"does not support {FIELD}:? {QUOTE}?{PATH}",  # xAI
             rf"unexpected keyword argument {QUOTE}{PATH}",
             rf"extraneous key \[{PATH}\] is not permitted",  # Bedrock
-            rf"\('body', '{PATH}'\), 'msg': 'extra inputs",  # vLLM
+            EXTRA_INPUT,
             rf"this {PATH} type is unavailable now",  # DeepSeek
         )
     ),
@@ -46,10 +60,15 @@ REFUSED_FIELD = re.compile(
 # The field is taken, but not with this in it, or beside another: the next call may do better.
 REFUSED_VALUE = re.compile(
     rf"unsupported value: {QUOTE}{PATH}{QUOTE} does not support"  # OpenAI
-    rf"|and {QUOTE}{PATH}{QUOTE} cannot both be specified",  # Anthropic
+    rf"|(?:{QUOTE}\w{{1,128}}{QUOTE} )?and {QUOTE}{PATH}{QUOTE}"
+    " cannot both be specified",  # Anthropic
     TEXT_FLAGS,
 )
+OBJECTION = re.compile(rf"{OPENING}(?:{REFUSED_FIELD.pattern}|{REFUSED_VALUE.pattern})", TEXT_FLAGS)
+LISTED = re.compile(OPENING + EXTRA_INPUT, TEXT_FLAGS)
+REFUSAL = re.compile(rf"{OPENING}(?:{REFUSED_FIELD.pattern})", TEXT_FLAGS)
 ONLY_DEFAULT = "only the default"
+CONDITION = re.compile(r" (?:when|while|if|unless) |\bwith (?:[^\s.]{1,64} ){1,3}is ")
 
 ANSWER_FIELD = r"max_?(?:completion_?|output_?|new_?)?tokens"
 TOO_LONG_AN_ANSWER = re.compile(
@@ -69,12 +88,26 @@ TOO_LONG_AN_ANSWER = re.compile(
 TOO_LONG_FOR_GOOGLE = re.compile(
     rf"{ANSWER_FIELD} value of .{{1,60}} to ([0-9]{{1,9}}) \(exclusive\)", TEXT_FLAGS
 )
+GRANT_OPENING = re.compile(
+    rf"\W*(?:{ANSWER_FIELD} is too large: [0-9]{{1,20}}\. this model |the "
+    rf"|invalid {ANSWER_FIELD} value, the |(?:unable to submit request because )?it has a )?",
+    TEXT_FLAGS,
+)
 AT_MOST = re.compile(r"less than or equal to ([0-9]{1,9})", TEXT_FLAGS)
 
 
 def named_field(text: str) -> str | None:
     """The field of a request that `text` complains of; `None` also for what is deeper in one."""
-    found = REFUSED_FIELD.search(text) or REFUSED_VALUE.search(text)
+    return named_by(OBJECTION.match(without_quotes(text)) or listed(text))
+
+
+def listed(text: str) -> re.Match[str] | None:
+    """vLLM's list of what is wrong, where that is all in quotes."""
+    return LISTED.match(before_input(text))
+
+
+def named_by(found: re.Match[str] | None) -> str | None:
+    """The field of the request itself that was found."""
     return top_level(found[found.lastindex or 0]) if found else None
 
 
@@ -84,14 +117,38 @@ def top_level(path: str) -> str | None:
     return name if NAME.fullmatch(name) else None
 
 
-def refuses_field(text: str) -> bool:
-    """Whether `text` says that a field is not taken, whatever it holds."""
-    return bool(REFUSED_FIELD.search(text)) or ONLY_DEFAULT in text.lower()
+def refuses_field(text: str, name: str) -> bool:
+    """Whether `text`, of an error about the field `name`, says that it is not taken at all."""
+    own = without_quotes(text)
+    if named_by(REFUSAL.match(own) or listed(text)) == name:
+        return True
+    return ONLY_DEFAULT in own.lower() or any(
+        named_by(found) == name for found in REFUSED_FIELD.finditer(own)
+    )
+
+
+def is_conditional(text: str) -> bool:
+    """Whether `text` says that it holds for some requests only."""
+    return bool(CONDITION.search(text))
 
 
 def granted_tokens(text: str) -> int | None:
-    """The longest answer that is granted, where `text` says that a longer one was asked for."""
-    if found := TOO_LONG_AN_ANSWER.search(text):
+    """The longest answer that is granted, where `text` opens with that a longer one was asked."""
+    own = without_quotes(text)
+    opening = GRANT_OPENING.match(own)
+    start = opening.end() if opening else 0
+    return ceiling(TOO_LONG_AN_ANSWER.match(own, start), TOO_LONG_FOR_GOOGLE.match(own, start))
+
+
+def granted_for_field(text: str) -> int | None:
+    """Likewise, of an error about the field: it may be said anywhere, and in other words."""
+    own = without_quotes(text)
+    found = TOO_LONG_AN_ANSWER.search(own) or AT_MOST.search(own)
+    return ceiling(found, TOO_LONG_FOR_GOOGLE.search(own))
+
+
+def ceiling(found: re.Match[str] | None, below: re.Match[str] | None) -> int | None:
+    """The number that was found, or the last one below the other."""
+    if found:
         return int(found[found.lastindex or 0])
-    found = TOO_LONG_FOR_GOOGLE.search(text)
-    return int(found[1]) - 1 if found else None
+    return int(below[1]) - 1 if below else None

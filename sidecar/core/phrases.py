@@ -67,7 +67,11 @@ OF_A_PROVIDER = phrases(
         r"|system role (is )?not supported|only user and assistant roles are supported",
         Outcome.BAD_REQUEST,
     ),
-    ("function calling with a response mime type", Outcome.UNSUPPORTED_PARAM),
+    (
+        "function calling with a response mime type"
+        "|no endpoints found (that support|matching)",  # OpenRouter: not with what is asked for
+        Outcome.UNSUPPORTED_PARAM,
+    ),
     # OpenAI: an item, response or conversation that the request goes on with
     (rf"(?<!model )with id {MODEL_NAME} (was )?not found", Outcome.BAD_REQUEST),
 )

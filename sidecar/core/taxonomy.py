@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sidecar.core.complaint import MESSAGE_CHARS, Complaint, read_complaint, tidy
-from sidecar.core.outcome import Outcome
+from sidecar.core.echo import without_names, without_quotes
+from sidecar.core.outcome import PARKING, Outcome
 from sidecar.core.phrases import AFTER_WORDS, BEFORE_WORDS, Phrases
 from sidecar.core.settings import ErrorMatch, ErrorRule
 
@@ -79,6 +80,11 @@ WORDS: dict[Outcome, tuple[str, ...]] = {
 }
 BY_WORD = {word: outcome for outcome, all_words in WORDS.items() for word in all_words}
 OF_BILLING = re.compile("spend_limit|usage_limit_exceeded")  # …_reached, …_exceeded, of whomever
+# Of something in the request: what such an error says of keys and credit is repeated from there.
+OF_REQUEST = re.compile(
+    "image|audio|file|url|base64|_above_|_below_|missing_required|function_param|schema"
+    "|^(invalid|unsupported|unknown)_(type|value|parameter|prompt)"
+)
 BLAMELESS = frozenset(("tool_use_failed", "json_validate_failed"))
 TEXT_DECIDES = frozenset((0, 400, 401, 403, 404, 413, 422, 424, 429, 500, 503))
 
@@ -164,8 +170,31 @@ def judge_text(status: int, complaint: Complaint, known: Phrases) -> Outcome | N
     """What the phrases of an error mean, where its status leaves that open."""
     if status not in TEXT_DECIDES:
         return None
+    return next(
+        (outcome for pattern, outcome in known if is_said(pattern, outcome, complaint)), None
+    )
+
+
+def is_said(pattern: re.Pattern[str], outcome: Outcome, complaint: Complaint) -> bool:
+    """Whether a phrase is in the text; of what sets a provider aside, in the provider's own words.
+
+    Else whoever is quoted in an error could take a provider away from everybody.
+    """
     text = said(complaint)
-    return next((outcome for pattern, outcome in known if pattern.search(text)), None)
+    if not pattern.search(text):
+        return False
+    if outcome not in PARKING:
+        return True
+    if is_of_request(complaint, outcome):
+        return False
+    names_one = outcome is Outcome.MODEL_MISSING
+    return bool(pattern.search(without_quotes(text) if names_one else without_names(text)))
+
+
+def is_of_request(complaint: Complaint, outcome: Outcome) -> bool:
+    """Whether an error is about something in the request, other than a model that is missing."""
+    fields = (None, "model") if outcome is Outcome.MODEL_MISSING else (None,)
+    return complaint.param not in fields or any(map(OF_REQUEST.search, complaint.words))
 
 
 def said(complaint: Complaint) -> str:

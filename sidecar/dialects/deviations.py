@@ -53,6 +53,7 @@ GOOGLE = Quirks(
     | names("audio extra_body function_call functions logprobs modalities stream_options")
     | names("top_logprobs"),
     turns_accept=TURN | names("extra_content function_call name"),
+    max_tokens="max_tokens",  # of which the other name is but an alias
     mends=(
         *("system_role", "allowed_tools", "plain_counting", "tools_before_format", "known_effort"),
         "signatures",

@@ -156,6 +156,20 @@ class ApplicationSide(Protocol):
         ...
 
 
+def loads(data: bytes | str) -> Any:
+    """JSON read as clients read it, also what the strict reader refuses: lone surrogates, NaN.
+
+    Raises `ValueError` for what is none, or is nested deeper than anybody reads.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+
+
 def dumps(value: Any) -> bytes:
     """`value` as JSON, also what the strict writer refuses: lone surrogates, deep nesting.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from sidecar.dialects.legal import safe_id
+
 MAX_ENTRIES = 10_000  # a tool call each, of every conversation under way
 MAX_BYTES = 8 * 1024**2
 ENTRY_BYTES = 64 * 1024  # a longer one is no signature; it is not kept
@@ -13,6 +15,7 @@ class Memory:
     """Remembers a value for each tool call, at most `max_bytes` of them: the latest used stay.
 
     `family` keeps apart what is signed by different vendors, who reject each other's signatures.
+    An id is the same before and after it was made legal for somebody else.
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
@@ -23,6 +26,7 @@ class Memory:
 
     def keep(self, family: str, call_id: str, value: bytes) -> None:
         """Remember `value` for the tool call `call_id`, in place of an earlier one."""
+        call_id = safe_id(call_id)
         size = len(value) + len(call_id)
         if size > min(ENTRY_BYTES, self._max_bytes):
             return
@@ -34,9 +38,10 @@ class Memory:
 
     def recall(self, family: str, call_id: str) -> bytes | None:
         """What was kept for the tool call, if it is still there."""
-        value = self._values.get((family, call_id))
+        key = family, safe_id(call_id)
+        value = self._values.get(key)
         if value is not None:
-            self._values.move_to_end((family, call_id))
+            self._values.move_to_end(key)
         return value
 
     def _forget(self, key: tuple[str, str]) -> None:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from operator import is_
 from typing import Any
 
-from sidecar.dialects.dialect import Json
+from sidecar.dialects.dialect import Json, Untranslatable
 from sidecar.dialects.odd import entries
 
 SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
@@ -63,13 +63,38 @@ def system_role(fields: Json) -> Json:
 
 
 def one_system(fields: Json) -> Json:
-    """Strict chat templates take one system message, as the first."""
+    """Strict chat templates take one system message, as the first.
+
+    What the system says later stays in its place, for it may be about what came before: the user
+    says it, marked as what it is.
+    """
     turns = fields["messages"]
-    systems = [turn for turn in turns if role_of(turn) == "system"]
-    if systems in ([], turns[:1]):
+    instructs = [role_of(turn) == "system" for turn in turns]
+    opening = [*instructs, False].index(False)
+    if opening < 2 and not any(instructs[opening:]):
         return fields
-    others = [turn for turn in turns if role_of(turn) != "system"]
-    return {**fields, "messages": [{"role": "system", "content": joined_content(systems)}, *others]}
+    system = {"role": "system", "content": joined_content(turns[:opening])}
+    later = [folded(turn) if role_of(turn) == "system" else turn for turn in turns[opening:]]
+    return {**fields, "messages": [system, *later] if opening else later}
+
+
+def folded(turn: Json) -> Json:
+    """A system message as a turn of the user."""
+    content = turn.get("content")
+    if isinstance(content, str):
+        return {"role": "user", "content": marked(content)}
+    return {"role": "user", "content": [marked_part(part) for part in parts_of(content)]}
+
+
+def marked_part(part: Any) -> Any:
+    """A part of a system message, marked if it is text."""
+    text = part.get("text") if isinstance(part, dict) else None
+    return {**part, "text": marked(text)} if isinstance(text, str) else part
+
+
+def marked(text: str) -> str:
+    """What the system says, as part of what the user says."""
+    return f"<system>\n{text}\n</system>"
 
 
 def alternation(fields: Json) -> Json:
@@ -112,17 +137,24 @@ def parts_of(content: object) -> list[Any]:
 
 
 def allowed_tools(fields: Json) -> Json:
-    """Who ignores a choice among some of the tools is shown only these."""
+    """Who ignores a choice among some of the tools is shown only these. Raises `Untranslatable`."""
     choice = fields.get("tool_choice")
     allowed = choice.get("allowed_tools") if isinstance(choice, dict) else None
     if not isinstance(allowed, dict):
         return fields
-    named = [tool_name(tool) for tool in entries(allowed.get("tools"))]
-    tools = [tool for tool in entries(fields.get("tools")) if tool_name(tool) in named]
-    if not tools:
-        return without(fields, frozenset(("tools", "tool_choice")))
-    mode = "required" if allowed.get("mode") == "required" else "auto"
-    return {**fields, "tools": tools, "tool_choice": mode}
+    tools = among(entries(fields.get("tools")), entries(allowed.get("tools")))
+    required = allowed.get("mode") == "required"
+    if tools:
+        return {**fields, "tools": tools, "tool_choice": "required" if required else "auto"}
+    if required:
+        raise Untranslatable("A call is required of tools that are not there.", "tool_choice")
+    return without(fields, frozenset(("tools", "tool_choice")))
+
+
+def among(tools: list[Any], allowed: list[Any]) -> list[Any]:
+    """Those of the tools that are `allowed`, by their names."""
+    named = [tool_name(tool) for tool in allowed]
+    return [tool for tool in tools if tool_name(tool) in named]
 
 
 def tool_name(tool: object) -> object:

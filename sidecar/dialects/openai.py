@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeGuard
 
-import orjson
-
 from sidecar.core.answer import Piece
 from sidecar.core.complaint import read_complaint
 from sidecar.core.events import Usage
 from sidecar.core.outcome import Outcome
 from sidecar.core.sse import Event, encode
 from sidecar.core.taxonomy import is_blameless, judge_error
-from sidecar.dialects.dialect import Json, Reading
+from sidecar.dialects.dialect import Json, Reading, loads
 from sidecar.dialects.tidy import Tidier, normal_usage
 
 FIRST = frozenset((0,))
@@ -27,7 +25,13 @@ NOISE = Piece(noise=True)
 
 CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
-FAILED_FINISHES = ("error", "network_error", "malformed_function_call")
+GOOD_FINISHES = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
+FAILED_FINISHES = ("error", "network_error")
+# As Gemini says them, perhaps after a word of its OpenAI layer: `function_call_filter: …`.
+FAILED_CALLS = (
+    *("malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"),
+    "missing_thought_signature",
+)
 MAX_TOKENS = 10**9  # of one answer; who counts more does not count tokens
 
 
@@ -52,8 +56,8 @@ class ChatReader:
         if data.startswith(b"[DONE]"):
             return Reading(THE_END)
         try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            chunk = loads(data)
+        except ValueError:
             return Reading(GARBLED)
         if piece := read_failure(chunk):
             return Reading(piece)
@@ -80,8 +84,8 @@ class ChatReader:
 def read_error_event(data: bytes) -> Piece:
     """An event that is called an error is one, whatever it holds."""
     try:
-        return failed_piece(orjson.loads(data))
-    except orjson.JSONDecodeError:
+        return failed_piece(loads(data))
+    except ValueError:
         return failed_piece(data.decode("utf-8", "replace"))
 
 
@@ -131,7 +135,7 @@ def read_choice(choice: object) -> Piece:
     starts = has_content(choice)
     if not finish:
         return read_unfinished(choice, starts=starts)
-    if finish in FAILED_FINISHES:
+    if has_failed(finish):
         return Piece(
             failure=Outcome.GENERATION_FAILED, message=f"the provider finished with {finish}"
         )
@@ -141,6 +145,13 @@ def read_choice(choice: object) -> Piece:
         ends=index,
         filtered=finish == "content_filter",
     )
+
+
+def has_failed(finish: str) -> bool:
+    """Whether a finish says that there is no answer."""
+    if finish in GOOD_FINISHES:  # as nearly always
+        return False
+    return finish in FAILED_FINISHES or finish.lower().endswith(FAILED_CALLS)
 
 
 def finish_of(choice: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from sidecar.dialects.quirks import mend_request
 from sidecar.dialects.tidy_whole import tidy_whole
 
 MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*")')
+PLAIN = re.compile(rb"\s*\{[^\0]")  # as all of UTF-8 begins, and none of UTF-16
 HIDDEN = b"\\u006"  # how a letter of "model" could be written otherwise
 # What remembers of an answer what its provider wants back with the next turn.
 NOTERS: dict[str, type[Signatures | Thoughts]] = {
@@ -70,7 +71,7 @@ def outgoing(endpoint: Endpoint, fields: Json, target: Target, body: bytes) -> O
     mended, dropped = mend_request(fields, target)
     counts = bool(mended.get("stream")) and asks_usage(endpoint, mended, target)
     written = b""
-    if body and mended is fields:
+    if mended is fields and PLAIN.match(body):
         written = spliced(body, fields, target.model, counts=counts)
     return Outgoing(
         path=path_of(target.preset, ENDPOINT_PATHS[endpoint], target.model),

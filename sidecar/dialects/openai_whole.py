@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.complaint import read_complaint
 from sidecar.core.outcome import Endpoint, Outcome
 from sidecar.core.taxonomy import is_blameless, judge_error
-from sidecar.dialects.dialect import Json
+from sidecar.dialects.dialect import Json, loads
 from sidecar.dialects.openai import (
     CONTENT_FIELDS,
-    FAILED_FINISHES,
     choice_index,
     finish_of,
+    has_failed,
     is_error,
 )
 
@@ -45,8 +43,8 @@ def read_answer(body: bytes, endpoint: Endpoint) -> Json:
 def parse_answer(body: bytes) -> Json:
     """A whole 200 answer of any format as an object. Raises `AnswerFailed` for an error."""
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        answer = loads(body)
+    except ValueError:
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not JSON") from None
     if not isinstance(answer, dict) or is_error(answer):
         raise refused(answer)
@@ -68,7 +66,7 @@ def check_choices(choices: list[Any], endpoint: Endpoint) -> None:
     if not any(is_answered(choice, endpoint) for choice in choices):
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's choices say nothing")
     for finish in finishes(choices):
-        if finish in FAILED_FINISHES:
+        if has_failed(finish):
             raise AnswerFailed(Outcome.GENERATION_FAILED, f"the provider finished with {finish}")
 
 

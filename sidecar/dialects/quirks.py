@@ -48,7 +48,7 @@ def mend_request(fields: Json, target: Target) -> tuple[Json, tuple[str, ...]]:
         for name in target.preset.quirks.mends:
             mend = MENDS.get(name)
             mended = mend(mended) if mend else MENDS_BY_MODEL[name](mended, target)
-        mended = fit(mended, target.preset.quirks, refused)
+        mended = fit(mended, target.preset.quirks)
     mended = without(measured(mended, target), refused)
     if mended is fields:
         return fields, ()
@@ -60,22 +60,22 @@ def is_lost(name: str, mended: Json) -> bool:
     return RENAMED.get(name) not in mended
 
 
-def fit(fields: Json, quirks: Quirks, refused: frozenset[str]) -> Json:
+def fit(fields: Json, quirks: Quirks) -> Json:
     """The fields and the messages' fields that the kind accepts, with numbers it can take."""
     fields = without(fields, unfit(fields.keys(), quirks.accepts, quirks.drops))
     for name, most in quirks.at_most:
         fields = capped(fields, name, most)
-    return fit_turns(fields, quirks, refused)
+    return fit_turns(fields, quirks)
 
 
-def fit_turns(fields: Json, quirks: Quirks, refused: frozenset[str]) -> Json:
+def fit_turns(fields: Json, quirks: Quirks) -> Json:
     """The messages with the fields that the kind accepts. All are looked at at once: most fit."""
-    drops = quirks.turns_drop | refused
     turns = [turn for turn in fields["messages"] if isinstance(turn, dict)]
     said: set[str] = set().union(*turns)
-    from_turns = unfit(said, quirks.turns_accept, drops)
+    from_turns = unfit(said, quirks.turns_accept, quirks.turns_drop)
     of_calls = quirks.turns_accept and CALL
-    from_calls = unfit(said_in_calls(turns), of_calls, drops) if "tool_calls" in said else NOTHING
+    in_calls = said_in_calls(turns) if "tool_calls" in said else set()
+    from_calls = unfit(in_calls, of_calls, quirks.turns_drop)
     if not from_turns and not from_calls:
         return fields
 

@@ -31,7 +31,9 @@ class Calls:
         name, index = call.get("id"), call.get("index")
         name = name if isinstance(name, str) else ""
         index = index if isinstance(index, int) else None
-        known = self.by_id.get(name) if name else self._continued(call, index)
+        known = self.by_id.get(name) if name else None
+        if known is None:
+            known = self._continued(call, index, has_id=bool(name))
         place = self.count if known is None else known
         self.count = max(self.count, place + 1)
         if name:
@@ -60,16 +62,20 @@ class Calls:
             if place not in here:
                 here[place] = {"index": place, "function": {}}
                 calls.append(here[place])
-            here[place]["function"]["arguments"] = "{}"
+            here[place]["function"] = {**object_in(here[place], "function"), "arguments": "{}"}
         return True
 
-    def _continued(self, call: Json, index: int | None) -> int | None:
-        """Which call a piece without id goes on with: that of its index, else the last."""
-        function = call.get("function")
-        named = isinstance(function, dict) and bool(function.get("name"))
-        if index is not None and not (named and index in self.by_index):
+    def _continued(self, call: Json, index: int | None, *, has_id: bool) -> int | None:
+        """Which call a piece goes on with: that of its index, else the last.
+
+        What names a tool begins a call. An id alone does not: some servers make up one for every
+        piece.
+        """
+        if names_tool(call):
+            return None
+        if index is not None:
             return self.by_index.get(index)
-        return None if named or not self.count else self.count - 1
+        return None if has_id or not self.count else self.count - 1
 
 
 class Tidier:
@@ -178,6 +184,11 @@ def tidy_shape(choice: Json) -> bool:
     return True
 
 
+def names_tool(call: Json) -> bool:
+    """Whether a piece says which tool is called."""
+    return any(object_in(call, kind).get("name") for kind in ("function", "custom"))
+
+
 def repeat_nothing(call: Json) -> bool:
     """Take out of a call that goes on what was said when it began."""
     function = call.get("function")
@@ -274,7 +285,7 @@ def normal_usage(usage: Any) -> Any:
     if type(prompt) is not int:
         return usage
     counts = usage.get("completion_tokens"), usage.get("total_tokens")
-    output, total = (count if type(count) is int else 0 for count in counts)
+    output, total = [count if type(count) is int else 0 for count in counts]
     output = max(output, total - prompt)
     if counts == (output, prompt + output):
         return usage

@@ -9,12 +9,13 @@ from sidecar.dialects.anthropic.native import NativeMessages
 from sidecar.dialects.anthropic.side import AnthropicSide
 from sidecar.dialects.dialect import ApplicationSide, Json, ProviderSide, Target, Untranslatable
 from sidecar.dialects.messages.answer import MessagesForChat
-from sidecar.dialects.messages.request import dropped_by
+from sidecar.dialects.messages.request import dropped_by as dropped_by_messages
 from sidecar.dialects.messages.request import to_chat as messages_to_chat
 from sidecar.dialects.openai_application import ChatApplication
 from sidecar.dialects.openai_side import OpenAISide
 from sidecar.dialects.responses.answer import ResponsesForChat
 from sidecar.dialects.responses.native import NativeResponses
+from sidecar.dialects.responses.request import dropped_by as dropped_by_responses
 from sidecar.dialects.responses.request import to_chat as responses_to_chat
 
 
@@ -79,7 +80,7 @@ def messages(asked: Asked, target: Target) -> Translation:
         return Translation(native, native)
     provider = chat_side(messages_to_chat(asked.fields), target)
     application = MessagesForChat(asked.fields, target.seed)
-    return Translation(provider, application, dropped_by(asked.fields))
+    return Translation(provider, application, dropped_by_messages(asked.fields))
 
 
 def responses(asked: Asked, target: Target) -> Translation:
@@ -89,7 +90,7 @@ def responses(asked: Asked, target: Target) -> Translation:
         return Translation(native, native)
     provider = chat_side(responses_to_chat(asked.fields), target)
     application = ResponsesForChat(asked.fields, target.provider, target.seed, target.created)
-    return Translation(provider, application)
+    return Translation(provider, application, dropped_by_responses(asked.fields))
 
 
 def chat_side(fields: Json, target: Target, body: bytes = b"") -> ProviderSide:

@@ -68,7 +68,7 @@ class Status:
             for entry in entries
         }
         self._failovers: deque[dict[str, Any]] = deque(maxlen=RECENT_FAILOVERS)
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+        self.handlers: dict[type[Event], Callable[[Any], None]] = {
             AttemptStarted: self._attempt_started,
             AttemptEnded: self._attempt_ended,
             FailedOver: self._failed_over,
@@ -76,7 +76,7 @@ class Status:
 
     def report(self, event: Event) -> None:
         """Remember `event`, if it is shown."""
-        if handler := self._handlers.get(type(event)):
+        if handler := self.handlers.get(type(event)):
             handler(event)
 
     def as_json(self) -> dict[str, Any]:

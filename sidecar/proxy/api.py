@@ -143,7 +143,7 @@ class Api:
         if target.endpoint is None:
             return await self._own(exchange, target)
         if self.in_flight > self._settings.limits.in_flight:
-            return self._reply(exchange, FULL, RequestOutcome.INTERNAL_ERROR)
+            return self._reply(exchange, FULL, RequestOutcome.EXHAUSTED)
         if target.endpoint is Endpoint.MODELS:
             return self._models(exchange, target)
         body = await self._read(exchange.request)

@@ -180,9 +180,8 @@ class Attempt:
             self._answer.close()
 
     async def _ask(self) -> Whole | Stream | Answer:
-        self._words = words = put(
-            self._call, self._step.entry.model, self._upstream, self._terms.unix()
-        )
+        model, terms = self._step.entry.model, self._terms
+        self._words = words = put(self._call, model, self._upstream, terms.unix(), terms.now())
         if words.translation is None:
             return await self._passed()
         if self._call.stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sidecar.core.failover import Try
 from sidecar.core.outcome import Outcome
@@ -13,8 +13,7 @@ FAIR_SHARE = 0.5  # of its own clock: a provider that had less was not slow, the
 Limit = tuple[float, Outcome]  # seconds, and the outcome when they are over
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(NamedTuple):
     """The clocks of one `step`; `now` is monotonic."""
 
     step: Try

@@ -135,5 +135,6 @@ class Exchange:
     @property
     def trace_id(self) -> str:
         """The caller's trace, if it said one."""
-        match = TRACEPARENT.match(self.request.headers.get("traceparent", ""))
+        stated = self.request.headers.get("traceparent")
+        match = TRACEPARENT.match(stated) if stated else None
         return match[1] if match else ""

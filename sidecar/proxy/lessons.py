@@ -49,7 +49,7 @@ def heed(asked: Asked, failure: Failure, now_s: float) -> Lesson:
     label = asked.entry.model_label
     failure = asked.upstream.heed(asked.key, label, failure, now_s)
     one_key = asked.upstream.has_other_keys(failure, label, now_s)
-    return Lesson(replace(failure, again=failure.again or learn(asked, failure)), one_key)
+    return Lesson(replace(failure, again=failure.again or learn(asked, failure, now_s)), one_key)
 
 
 def in_view_of(call: Call, failure: Failure) -> Failure:
@@ -66,15 +66,15 @@ def in_view_of(call: Call, failure: Failure) -> Failure:
     return replace(failure, outcome=Outcome.BAD_REQUEST, param=need.param, message=told)
 
 
-def learn(asked: Asked, failure: Failure) -> bool:
+def learn(asked: Asked, failure: Failure, now_s: float) -> bool:
     """Whether there was something new to learn of what the provider takes."""
     learned = asked.upstream.learned
     if failure.outcome is Outcome.UNSUPPORTED_PARAM:
         model = asked.entry.model or asked.call.model
-        return learned.learn(model, failure, fields_of(asked.request))
-    if not (is_no_such_path(failure) and could_do_without(asked)):
+        return learned.learn(model, failure, fields_of(asked.request), now_s)
+    if not (is_no_such_path(failure) and could_do_without(asked, now_s)):
         return False
-    learned.note_lack(RESPONSES)
+    learned.note_lack(RESPONSES, now_s)
     return True
 
 
@@ -92,9 +92,9 @@ def is_no_such_path(failure: Failure) -> bool:
     return refused and (not failure.message or bool(NOTHING_THERE.search(failure.message)))
 
 
-def could_do_without(asked: Asked) -> bool:
+def could_do_without(asked: Asked, now_s: float) -> bool:
     """Whether the provider's own Responses API was asked for what chat completions can do."""
     upstream, call = asked.upstream, asked.call
     stateless = not needs_native(call.fields)
-    native = upstream.preset.responses and not upstream.learned.lacks(RESPONSES)
+    native = upstream.preset.responses and not upstream.learned.lacks(RESPONSES, now_s)
     return call.endpoint is Endpoint.RESPONSES and native and stateless

@@ -40,6 +40,7 @@ NAMED = {
     "/reset": Target(None, "/reset", POST),
 }
 MODEL_PREFIXES = ("/v1/models/", "/models/")
+DOUBLED = ("/v1/v1/", "/v1//")  # the base URL ends with what the client adds
 PASSED_PREFIXES = ("/v1/", "/responses/")
 
 
@@ -58,6 +59,8 @@ def find_target(request: web.BaseRequest) -> Target:
 
 def find_open_ended(path: str) -> Target:
     """Paths without number: one model, one response, or whatever else is below /v1."""
+    if path.startswith(DOUBLED):
+        raise rejected(f"Nothing is served at {path[:200]}: say /v1 once.", status=404)
     for prefix in MODEL_PREFIXES:
         if path.startswith(prefix):
             return Target(Endpoint.MODELS, f"/models/{path.removeprefix(prefix)}", GET)

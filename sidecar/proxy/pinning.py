@@ -47,11 +47,17 @@ def pinned_path(path: str, routes: Iterable[Route]) -> tuple[str, Route] | None:
     for route in routes:
         if found := minted_by(given, names(route)):
             provider, original = found
-            if not FIT.fullmatch(original) or original in {".", ".."}:
-                raise rejected("There is no such response.", status=404)
-            return f"{PREFIX}{original}{slash}{rest}", first_of(only(provider, route, status=404))
+            own = f"{PREFIX}{fit(original)}{slash}{rest}"
+            return own, first_of(only(provider, route, status=404))
     everything = next((route for route in routes if "*" in route.models), None)
     return (path, first_of(only_the_first_keeper(everything))) if everything else None
+
+
+def fit(original: str) -> str:
+    """A provider's own id, fit to be a part of a path. Raises `Rejected`."""
+    if FIT.fullmatch(original) and original not in {".", ".."}:
+        return original
+    raise rejected("There is no such response.", status=404)
 
 
 def only_the_first_keeper(route: Route) -> Route:

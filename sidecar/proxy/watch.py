@@ -34,7 +34,7 @@ class limited:  # noqa: N801  reads like the built-in context managers
         self._expired = False
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("limited: only a task can be interrupted")
         self._task = task

@@ -87,8 +87,8 @@ class Answer:
     def passable_headers(self) -> list[tuple[str, str]]:
         """Those that go on to the application."""
         passed = to_application(self.headers.items())
-        for secret in self._secrets:
-            passed = [header for header in passed if secret.decode() not in header[1]]
+        for secret in map(bytes.decode, self._secrets):
+            passed = [header for header in passed if secret not in header[1]]
         return passed
 
     def close(self) -> None:
@@ -195,22 +195,19 @@ class Wire:
         """The bytes of `request`. Of headers of one name the provider's own win, then ours."""
         own, said = self._own_names, lines(credentials)
         if request.ours:
-            said += lines(less(request.ours, own))
+            said += lines(request.ours, own)
             own = own.union([name.lower() for name, _ in request.ours])
-        said += lines(less(request.passed, own))
+        said += lines(request.passed, own)
         if request.body or request.method in WITH_BODY:
             said += f"Content-Length: {len(request.body)}\r\n"
         line = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n"
         return f"{line}{self._own_head}{said}\r\n".encode() + request.body
 
 
-def less(headers: Headers, names: Container[str]) -> Headers:
-    """`headers` without those of `names`."""
-    return [header for header in headers if header[0].lower() not in names]
-
-
-def lines(headers: Headers) -> str:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+def lines(headers: Headers, but: Container[str] = ()) -> str:
+    """`headers` as they are sent, without those of the names `but`."""
+    kept = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in but]
+    return "".join(kept)
 
 
 def trust(ca_file: str | None) -> ssl.SSLContext | bool:

@@ -40,11 +40,14 @@ class Words(NamedTuple):
 SILENCE = Words(Request("", "", b""))
 
 
-def put(call: Call, model: str | None, upstream: Upstream, unix: float) -> Words:
-    """The call for `model` (`None`: the one it names). Raises `Untranslatable`."""
+def put(call: Call, model: str | None, upstream: Upstream, unix: float, now_s: float) -> Words:
+    """The call for `model` (`None`: the one it names). Raises `Untranslatable`.
+
+    `now_s` is monotonic.
+    """
     preset = upstream.preset
     passed = to_provider(call.headers, vendor_of(preset))
-    target = target_of(call, model or call.model, upstream, int(unix))
+    target = target_of(call, model or call.model, upstream, int(unix), now_s)
     if call.endpoint is Endpoint.PASSTHROUGH:
         body, ours = passed_body(call, target)
         request = Request(call.method, passed_path(preset, call.path), body, passed, ours)
@@ -86,7 +89,7 @@ def vendor_of(preset: Preset) -> str:
     return "anthropic" if preset.messages else ""
 
 
-def target_of(call: Call, model: str, upstream: Upstream, unix: int) -> Target:
+def target_of(call: Call, model: str, upstream: Upstream, unix: int, now_s: float) -> Target:
     """Whom the call is put into words for."""
     learned = upstream.learned
     return Target(
@@ -97,9 +100,9 @@ def target_of(call: Call, model: str, upstream: Upstream, unix: int) -> Target:
         created=unix,
         memory=upstream.memory,
         version=version_of(call, upstream),
-        without=learned.without(model),
-        max_tokens=learned.max_tokens(model),
-        lacks_responses=learned.lacks(RESPONSES),
+        without=learned.without(model, now_s),
+        max_tokens=learned.max_tokens(model, now_s),
+        lacks_responses=learned.lacks(RESPONSES, now_s),
     )
 
 

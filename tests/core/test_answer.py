@@ -192,3 +192,20 @@ SECOND = (Piece(starts=ONE), Piece(ends=ONE))
 )
 def test_of_two_choices_asked_for(pieces: tuple[Piece, ...], done: bool, outcome: Outcome) -> None:
     assert end_of(Judge(choices=2), *pieces, done=done) is outcome
+
+
+FREE = Piece(usage=Usage(input=5, output=0))
+
+
+def test_an_answer_that_says_nothing_and_costs_nothing_is_none() -> None:
+    judge = Judge()
+    moves(judge, ROLE, FINISH, FREE)
+
+    with pytest.raises(AnswerFailed) as failed:
+        judge.judge(DONE, 10)
+    assert (failed.value.outcome, failed.value.blameless) == (Outcome.GENERATION_FAILED, True)
+
+
+@pytest.mark.parametrize("said", [TEXT, THOUGHT, Piece(filtered=True)])
+def test_an_answer_that_says_anything_is_one_whatever_it_costs(said: Piece) -> None:
+    assert moves(Judge(), said, FINISH, FREE, DONE)[-1] is Move.END

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.core.objection import granted_tokens, named_field, refuses_field
+from sidecar.core.objection import granted_for_field, granted_tokens, named_field, refuses_field
 
 REFUSALS: list[tuple[str, str | None]] = [
     ('Invalid JSON payload received. Unknown name "seed": Cannot find field.', "seed"),
@@ -67,20 +67,40 @@ def test_nothing_is_named_where_no_field_is_refused(text: str) -> None:
     assert named_field(text) is None
 
 
-@pytest.mark.parametrize("text", [text for text, _ in REFUSALS])
-def test_it_is_known_that_a_field_is_not_taken(text: str) -> None:
-    assert refuses_field(text)
+@pytest.mark.parametrize(("text", "field"), [row for row in REFUSALS if row[1]])
+def test_it_is_known_that_a_field_is_not_taken(text: str, field: str) -> None:
+    assert refuses_field(text, field)
 
 
-@pytest.mark.parametrize("text", [*(text for text, _ in VALUES), *OTHERS])
-def test_a_wrong_value_says_nothing_of_the_field(text: str) -> None:
-    assert not refuses_field(text)
+@pytest.mark.parametrize(("text", "field"), [*VALUES, *((text, "seed") for text in OTHERS)])
+def test_a_wrong_value_says_nothing_of_the_field(text: str, field: str) -> None:
+    assert not refuses_field(text, field)
+
+
+@pytest.mark.parametrize("opening", ["", "Error: ", "400 Bad Request: ", "ValidationError: json: "])
+def test_what_opens_every_error_may_stand_before(opening: str) -> None:
+    assert named_field(f"{opening}Unknown parameter: 'seed'.") == "seed"
+
+
+@pytest.mark.parametrize("opening", ["You wrote: ", "Invalid schema for function 'f': ", "seed, "])
+def test_what_is_said_later_names_nothing(opening: str) -> None:
+    assert named_field(f"{opening}'seed' is not supported") is None
+
+
+def test_a_field_that_is_stated_may_be_refused_later() -> None:
+    assert refuses_field("This will not do: 'seed' is not supported", "seed")
+
+
+def test_a_grant_for_a_field_that_is_stated_may_come_later_but_in_no_quotes() -> None:
+    assert granted_for_field("Sorry, at most: less than or equal to 4096") == 4096
+    assert granted_for_field("Not 'less than or equal to 4096'") is None
 
 
 def test_a_field_of_which_only_the_default_is_taken_is_not() -> None:
     assert refuses_field(
         "Unsupported value: 'temperature' does not support 0.2 with this model. "
-        "Only the default (1) value is supported."
+        "Only the default (1) value is supported.",
+        "temperature",
     )
 
 
@@ -118,12 +138,16 @@ def test_the_longest_answer_is_read(text: str, granted: int | None) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_read(text: str) -> None:
-    assert named_field(text) is None or refuses_field(text)
+    assert named_field(text) is None or isinstance(refuses_field(text, "seed"), bool)
     assert granted_tokens(text) is None
 
 
-@pytest.mark.parametrize("part", ["a", "a.", "a_", "'a' ", "unknown name ", "max_tokens ", "("])
+@pytest.mark.parametrize(
+    "part",
+    ["a", "a.", "a_", "'a' ", "unknown name ", "max_tokens ", "(", " 'a", " `'\"", "error: "],
+)
 def test_a_long_complaint_takes_no_more_than_a_moment(part: str) -> None:
     text = (part * 2_000)[:2_000]
 
     assert min(repeat(lambda: named_field(text), number=1, repeat=5)) < 0.05
+    assert min(repeat(lambda: refuses_field(text, "a"), number=1, repeat=5)) < 0.05

@@ -427,6 +427,18 @@ BODIES: list[tuple[str, int, object, Outcome]] = [
     ),
     ("OpenRouter: model", 404, error("No endpoints found for x/y."), Outcome.MODEL_MISSING),
     (
+        "OpenRouter: nobody with this parameter",
+        404,
+        error("No endpoints found that support tool use. To learn more …", code=404),
+        Outcome.UNSUPPORTED_PARAM,
+    ),
+    (
+        "OpenRouter: nobody with this policy",
+        404,
+        error("No endpoints found matching your data policy.", code=404),
+        Outcome.UNSUPPORTED_PARAM,
+    ),
+    (
         "a tool that is missing is no model",
         400,
         error("The tool that the model called was not found"),
@@ -491,6 +503,63 @@ def test_a_window_that_is_too_small_is_known_by_its_phrase(text: str, *, late: b
 @pytest.mark.parametrize("status", [408, 409, 498, 502, 504, 529])
 def test_phrases_leave_a_plain_status_what_it_is(status: int) -> None:
     assert judged(status, error("invalid api key")) is STATUSES[status]
+
+
+# The caller's words in the provider's mouth
+
+OF_ACCOUNTS = (
+    "ECHO api key not valid",
+    "your API key was reported as leaked",
+    "insufficient funds",
+    "your credit balance is too low",
+    "location is not supported for the api",
+    "no such model",
+    "the model `x` does not exist",
+)
+ECHOES: dict[str, Any] = {
+    "single quotes": error("Invalid message 'Hi. {}' in the request"),
+    "double quotes": error('Cannot read "Hi. {} it\'s" here'),
+    "quotes that the caller closed": error("Cannot read 'Hi. ' and '{} ' and ' so' here"),
+    "an address": error("Failed to download image from https://x/{}.png"),
+    "pydantic's input": error("[{{'loc': ('body', 'n'), 'msg': 'Not a number', 'input': {}}}]"),
+    "pydantic's value": error("1 validation error [type=int, input_value={}, input_type=str]"),
+    "a field that is stated": error("Cannot read Hi. {}", param="messages"),
+    "a code of requests": error("Cannot download {}", code="invalid_image_url"),
+}
+
+
+@pytest.mark.parametrize("body", ECHOES.values(), ids=ECHOES)
+@pytest.mark.parametrize("words", OF_ACCOUNTS)
+def test_what_the_caller_wrote_sets_no_provider_aside(words: str, body: dict[str, Any]) -> None:
+    told = {**body["error"], "message": body["error"]["message"].format(words)}
+
+    assert judged(400, {"error": told}) not in PARKING
+
+
+MISSING = [
+    "model 'x' does not exist",
+    "The model `x` does not exist",
+    'model "llama9" not found, try pulling it first',
+    "The model 'my-model' was not found, see https://x.example/models",
+]
+
+
+@pytest.mark.parametrize("param", [None, "model"])
+@pytest.mark.parametrize("text", MISSING)
+def test_a_models_name_is_read_although_it_is_quoted(text: str, param: str | None) -> None:
+    assert judged(400, error(text, param=param)) is Outcome.MODEL_MISSING
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Incorrect API key provided: 'sk-1'. See https://x.example/keys.", Outcome.AUTH),
+        ("You've insufficient credits. Add more: https://x.example", Outcome.QUOTA_EXHAUSTED),
+        ("User location is not supported for the API use.", Outcome.FORBIDDEN),
+    ],
+)
+def test_what_the_provider_says_itself_does(text: str, outcome: Outcome) -> None:
+    assert judged(400, error(text, type="invalid_request_error")) is outcome
 
 
 # The operator's word

@@ -287,3 +287,10 @@ def test_any_answer_is_noted(chunks: list[Json], signature: str) -> None:
     hear(aim, {"tool_calls": [call(**extra(signature or "abc"))]})
 
     assert len(signatures_sent(aim, acting(call()))) == 1
+
+
+@pytest.mark.parametrize("kind", ["gemini", "vertex"])
+def test_the_longest_answer_is_said_under_one_name(kind: str) -> None:
+    fields = {"messages": [], "max_tokens": 9, "max_completion_tokens": 9}
+
+    assert mend_request(fields, target(kind)) == ({"messages": [], "max_tokens": 9}, ())

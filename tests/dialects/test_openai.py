@@ -99,6 +99,17 @@ EVENTS: list[tuple[str, bytes, Piece]] = [
         Piece(failure=Outcome.OVERLOADED, message="busy"),
     ),
     (
+        "Gemini's failed tool call",
+        chunk(delta(finish="function_call_filter: MALFORMED_FUNCTION_CALL")),
+        Piece(
+            failure=Outcome.GENERATION_FAILED,
+            message="the provider finished with function_call_filter: MALFORMED_FUNCTION_CALL",
+        ),
+    ),
+    ("finish of a vendor's own", chunk(delta(finish="end_of_turn")), Piece(ends=ZERO)),
+    ("half a character", rb'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}', CONTENT),
+    ("not a number", b'{"choices":[{"index":0,"delta":{"content":"a"},"p":-Infinity}]}', CONTENT),
+    (
         "finish that says error",
         chunk(delta(finish="error")),
         Piece(failure=Outcome.GENERATION_FAILED, message="the provider finished with error"),
@@ -138,6 +149,11 @@ ANSWERS: list[tuple[str, object, Outcome]] = [
     ("a list", [{"error": {"status": "UNAVAILABLE"}}], Outcome.OVERLOADED),
     ("an error by its type", {"type": "error", "choices": [CHOICE]}, Outcome.SERVER_ERROR),
     ("failed", {"choices": [{**CHOICE, "finish_reason": "error"}]}, Outcome.GENERATION_FAILED),
+    (
+        "a tool call that failed",
+        {"choices": [{"finish_reason": "MALFORMED_FUNCTION_CALL"}]},
+        Outcome.GENERATION_FAILED,
+    ),
     ("filtered", {"choices": [{**CHOICE, "finish_reason": "content_filter"}]}, Outcome.OK),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -66,6 +67,19 @@ def test_a_stream_is_always_asked_for_its_tokens(body: bytes, model: str) -> Non
     heard = orjson.loads(said(body, target(model)).body)
 
     assert heard == {"model": model, "stream": True, "stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("space", ["", " "])
+@pytest.mark.parametrize("model", ["m", "other"])
+def test_a_body_in_another_encoding_is_written_anew(encoding: str, space: str, model: str) -> None:
+    fields = {"model": "m", "stream": True, "user": "ü"}
+    body = (space + json.dumps(fields, ensure_ascii=False)).encode(encoding)
+
+    heard = outgoing(Endpoint.CHAT, json.loads(body), target(model), body).body
+
+    counting = {"stream_options": {"include_usage": True}}
+    assert orjson.loads(heard) == {**fields, "model": model, **counting}
 
 
 def test_embeddings_are_not_asked_for_what_they_do_not_know() -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.dialects.dialect import Target
+from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import PRESETS
 from sidecar.dialects.quirks import MENDS, MENDS_BY_MODEL, mend_request
 from tests.dialects.targets import target
-from tests.dialects.test_anything import ODD
+from tests.dialects.test_anything import ODD, as_json
 
 Json = dict[str, Any]
 HI = {"role": "user", "content": "Hi"}
@@ -136,10 +135,11 @@ def test_a_request_stays_a_request_whatever_was_refused(name: str) -> None:
     assert mend_request(PLAIN, aim)[0] is PLAIN
 
 
-def test_what_was_once_refused_in_a_message_is_dropped_there() -> None:
-    aim = target("openai", without=frozenset(("reasoning_content", "content")))
+def test_a_field_of_the_request_that_was_refused_stays_in_messages_and_calls() -> None:
+    aim = target("openai", without=frozenset(("name", "id", "arguments")))
+    turns = [HI | {"name": "Ada"}, {"role": "assistant", "tool_calls": [{"id": "1", "name": "f"}]}]
 
-    assert turns_sent(aim, HI | {"reasoning_content": "Hm"}) == [HI]
+    assert turns_sent(aim, *turns) == turns
 
 
 @pytest.mark.parametrize("kind", ["huggingface", "ollama", "openrouter", "mistral", "deepseek"])
@@ -221,6 +221,13 @@ def test_a_choice_among_no_tools_leaves_none() -> None:
     assert fields == {"messages": [HI]}
 
 
+def test_a_call_that_is_required_of_no_known_tool_cannot_be_asked_for() -> None:
+    with pytest.raises(Untranslatable) as failed:
+        sent("xai", tools=TOOLS, tool_choice=choosing("required", "h"))
+
+    assert failed.value.param == "tool_choice"
+
+
 def test_a_choice_among_tools_goes_on_to_openai() -> None:
     fields = {"messages": [HI], "tools": TOOLS, "tool_choice": choosing("auto", "g")}
 
@@ -298,15 +305,27 @@ def system(content: object) -> Json:
     return {"role": "system", "content": content}
 
 
+def user(content: object) -> Json:
+    return {"role": "user", "content": content}
+
+
+HELLO = {"role": "assistant", "content": "Hello"}
+MARKED = "<system>\na\n</system>"
 SYSTEMS: list[tuple[str, list[Any], list[Any]]] = [
     ("one", [system("a"), HI], [system("a"), HI]),
     ("two", [system("a"), system("b"), HI], [system("a\n\nb"), HI]),
-    ("one that comes later", [HI, system("a")], [system("a"), HI]),
+    ("a later one", [HI, HELLO, system("a"), HI], [HI, HELLO, user(f"{MARKED}\n\nHi")]),
     (
         "a developer",
-        [system("a"), HI, {"role": "developer", "content": "b"}],
-        [system("a\n\nb"), HI],
+        [system("a"), HI, HELLO, {"role": "developer", "content": "a"}],
+        [system("a"), HI, HELLO, user(MARKED)],
     ),
+    (
+        "a later one in parts",
+        [HI, HELLO, system([{"type": "text", "text": "a"}, 7])],
+        [HI, HELLO, user([{"type": "text", "text": MARKED}, 7])],
+    ),
+    ("a later one of nothing", [HI, HELLO, system(None)], [HI, HELLO, user([])]),
     (
         "in parts",
         [system("a"), system([{"type": "text", "text": "b"}])],
@@ -326,7 +345,6 @@ def test_a_strict_template_gets_one_system_message(
     assert turns_sent(kind, *turns) == expected
 
 
-HELLO = {"role": "assistant", "content": "Hello"}
 REPEATS: list[tuple[str, list[Any], list[Any]]] = [
     ("user", [HI, HI], [HI | {"content": "Hi\n\nHi"}]),
     ("assistant", [HI, HELLO, HELLO], [HI, HELLO | {"content": "Hello\n\nHello"}]),
@@ -428,9 +446,12 @@ FIELDS = st.dictionaries(NAMES, VALUES, max_size=5).flatmap(
 def test_any_request_is_mended_once_and_stays_as_it_was(
     fields: Json, kind: str, model: str, refused: frozenset[str]
 ) -> None:
-    aim, before = target(kind, model, without=refused, max_tokens=7), orjson.dumps(fields)
+    aim, before = target(kind, model, without=refused, max_tokens=7), as_json(fields)
 
-    mended = mend_request(fields, aim)[0]
-
-    assert mend_request(mended, aim)[0] == mended
-    assert orjson.dumps(fields) == before
+    try:
+        mended = mend_request(fields, aim)[0]
+    except Untranslatable:
+        mended = fields
+    else:
+        assert mend_request(mended, aim)[0] == mended
+    assert as_json(fields) == before

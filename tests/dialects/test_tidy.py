@@ -386,3 +386,42 @@ def test_any_stream_is_tidied_in_one_go(chunks: list[Json]) -> None:
     again = Tidier("s2")
 
     assert not any(again.tidy(chunk) for chunk in chunks)
+
+
+def test_a_call_whose_every_piece_has_another_id_is_one_call() -> None:
+    begun = call("", id="a", index=0, name="f")
+
+    said = calls_of(begun, call('{"q"', id="b", index=0), call(":1}", id="c", index=0))
+
+    assert [(one["index"], one.get("id")) for one in said] == [(0, "a"), (0, None), (0, None)]
+    assert "".join(one["function"]["arguments"] for one in said) == '{"q":1}'
+
+
+def test_an_unknown_id_that_names_a_tool_begins_a_call() -> None:
+    said = calls_of(call(id="a", index=0, name="f"), call(id="b", index=0, name="g"))
+
+    assert [(one["index"], one["id"]) for one in said] == [(0, "a"), (1, "b")]
+
+
+def test_a_custom_tool_with_an_id_of_its_own_begins_a_call() -> None:
+    custom = {"tool_calls": [{"id": "b", "index": 0, "custom": {"name": "g", "input": ""}}]}
+
+    assert calls_of(call(id="a", index=0, name="f"), custom)[1]["id"] == "b"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [{"index": 0}],
+        [{"index": 0, "function": None}],
+        [{"index": 0, "function": [7]}],
+        [{"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 0, "id": "a"}],
+    ],
+    ids=["nothing", "null", "a list", "one id twice"],
+)
+def test_a_call_without_arguments_may_end_with_a_piece_of_nothing(last: list[Json]) -> None:
+    begun = {"tool_calls": [{"id": "a", "index": 0, "function": {"name": "f"}}]}
+
+    choices = tidied(chunks_of(begun, {"tool_calls": last}, finish="tool_calls"))
+
+    assert choices[-1]["delta"]["tool_calls"][-1]["function"]["arguments"] == "{}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from sidecar.dialects.tidy_whole import tidy_whole
-from tests.dialects.test_anything import CHUNKS
+from tests.dialects.test_anything import CHUNKS, as_json
 
 Json = dict[str, Any]
 CALL = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -146,6 +146,6 @@ def test_arguments_that_nobody_can_write_stay() -> None:
 @given(CHUNKS.filter(lambda answer: isinstance(answer, dict)))
 def test_any_answer_is_tidied_in_one_go(given: Json) -> None:
     tidy_whole(given, "s1")
-    before = orjson.dumps(given)
+    before = as_json(given)
 
-    assert (tidy_whole(given, "s2"), orjson.dumps(given)) == (False, before)
+    assert (tidy_whole(given, "s2"), as_json(given)) == (False, before)

@@ -10,8 +10,9 @@ import orjson
 from sidecar.dialects.anthropic.blocks import FAMILY
 from sidecar.dialects.anthropic.parts import SAID_BY_USER, blocks_of, cache_mark
 from sidecar.dialects.anthropic.schema import listed
-from sidecar.dialects.anthropic.tools import safe_id, safe_name
+from sidecar.dialects.anthropic.tools import safe_name
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.legal import safe_id
 from sidecar.dialects.memory import Memory
 from sidecar.dialects.odd import object_in, text_in
 

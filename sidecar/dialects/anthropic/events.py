@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event
-from sidecar.dialects.dialect import Json
+from sidecar.dialects.dialect import Json, loads
 from sidecar.dialects.messages.events import block_start, block_stop, event
 from sidecar.dialects.odd import object_in, text_in, written
 from sidecar.dialects.openai import (
@@ -37,8 +35,8 @@ def parsed(told: Event) -> Json | Piece:
     if told.name == b"error":
         return read_error_event(told.data)
     try:
-        said = orjson.loads(told.data)
-    except orjson.JSONDecodeError:
+        said = loads(told.data)
+    except ValueError:
         return GARBLED
     if not isinstance(said, dict):
         return read_odd_event(said)

@@ -16,7 +16,8 @@ class Model:
     `thinking` are the kinds of thinking that may be asked for, `thinks_unasked` whether leaving it
     out means thinking. `levels` are those of effort. `samples`: sampling parameters;
     `samples_both`: temperature and top_p together. `prefill`: an answer that the application has
-    begun. `forces_tools`: a tool may be demanded. `formats`: an output format, strict tools.
+    begun. `forces_tools`: a tool may be demanded; `forces_thinking`: even where it was told to
+    think, though never by a budget. `formats`: an output format, strict tools.
     `system_turns`: a system message among the turns. `binds_thinking`: its thinking may only come
     back after exactly the messages that it came from. `fast`: it has the fast speed.
     """
@@ -29,6 +30,7 @@ class Model:
     samples_both: bool = False
     prefill: bool = False
     forces_tools: bool = True
+    forces_thinking: bool = False
     formats: bool = True
     system_turns: bool = False
     binds_thinking: bool = False
@@ -54,7 +56,7 @@ V4_6 = replace(
     prefill=False,
 )
 V4_7 = replace(V4_6, thinking=SWITCHED, levels=LEVELS, samples=False)
-V4_8 = replace(V4_7, system_turns=True)
+V4_8 = replace(V4_7, system_turns=True, forces_thinking=True)
 V5 = replace(V4_8, thinks_unasked=True)
 SONNET_5 = replace(V5, system_turns=False)  # the vendor's pages disagree; folded it is never wrong
 FABLE_5 = replace(V5, thinking=ALWAYS)

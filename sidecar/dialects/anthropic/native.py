@@ -8,6 +8,7 @@ from typing import Any
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event, encode
 from sidecar.dialects.anthropic.answer import REFUSAL, parse_message
+from sidecar.dialects.anthropic.calls import SIGNED
 from sidecar.dialects.anthropic.events import NO_USAGE, parsed, stream_of
 from sidecar.dialects.anthropic.reader import stop_piece
 from sidecar.dialects.anthropic.side import PATH, version_headers
@@ -15,7 +16,7 @@ from sidecar.dialects.anthropic.usage import OUTPUT, Meter, chat_usage
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Reading, Target, dumps
 from sidecar.dialects.messages.errors import in_band
 from sidecar.dialects.messages.events import event as event_of
-from sidecar.dialects.odd import object_in, sendable, text_in, too_deep
+from sidecar.dialects.odd import entries, object_in, sendable, text_in, too_deep
 from sidecar.dialects.openai import CONTENT, REASONING, SILENT, THE_END, is_count, read_usage
 
 STOP = "message_stop"
@@ -180,7 +181,21 @@ def request_for(fields: Json, target: Target) -> Json:
         kept["max_tokens"] = min(longest, most)
     if isinstance(kept.get("messages"), list):
         kept["messages"] = list(provable(kept["messages"]))
+        if thinks_by_budget(kept) and calls_without_thought(kept["messages"]):
+            del kept["thinking"]  # the API refuses to think on where the thinking before is lost
     return {**kept, "model": target.model}
+
+
+def thinks_by_budget(fields: Json) -> bool:
+    return object_in(fields, "thinking").get("type") == "enabled"
+
+
+def calls_without_thought(turns: list[Any]) -> bool:
+    """Whether the latest of the assistant's turns calls tools, and no thinking comes first."""
+    said = [turn for turn in turns if isinstance(turn, dict) and turn.get("role") == "assistant"]
+    content = said[-1].get("content") if said else None
+    kinds = [text_in(block, "type") for block in entries(content) if isinstance(block, dict)]
+    return "tool_use" in kinds and kinds[0] not in SIGNED
 
 
 def provable(turns: list[Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from sidecar.dialects.anthropic.models import Model
-from sidecar.dialects.anthropic.schema import is_object, strict_schema, tool_schema
+from sidecar.dialects.anthropic.schema import cleaned, is_object, tool_schema
 from sidecar.dialects.dialect import Json, Untranslatable, dumps
 from sidecar.dialects.odd import object_in, text_in
 
@@ -18,7 +18,7 @@ BY_SCHEMA = "Answer with JSON alone, no Markdown, no words around it. It follows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What to say of the form. `carried`: all that was asked for is sure to be kept."""
+    """What to say of the form. `carried`: nothing that was asked for is left out."""
 
     format: Json | None = None
     tool: Json | None = None
@@ -42,8 +42,9 @@ def by_schema(described: Json, model: Model, taken: Container[str]) -> Output:
     schema = described.get("schema")
     if not isinstance(schema, dict):
         return Output(instruction=JSON_ONLY)
-    if model.formats and (clean := strict_schema(schema)) is not None:
-        return Output(format={"type": "json_schema", "schema": clean})
+    clean, is_whole = cleaned(schema)
+    if model.formats and clean is not None:
+        return Output(format={"type": "json_schema", "schema": clean}, carried=is_whole)
     if not model.formats and is_object(schema):
         return Output(tool=answer_tool(described, schema, taken))
     return Output(instruction=f"{BY_SCHEMA}\n{in_words(schema)}", carried=False)

@@ -56,8 +56,8 @@ def make_plan(given: Json, target: Target, *, may_budget: bool) -> Plan:
     asked = [*options(given, model, target)]
     if not reasoning.on:  # a model that thinks takes no sampling parameters
         asked += sampling(given, model, target.version)
-    forces = model.forces_tools and not reasoning.by_budget
-    tools = write_tools(given, functions, model, Rules(answer=output.tool, forces=forces))
+    rules = Rules(answer=output.tool, forces=may_force(model, reasoning))
+    tools = write_tools(given, functions, model, rules)
     return Plan(
         model=model,
         max_tokens=max_tokens,
@@ -66,6 +66,16 @@ def make_plan(given: Json, target: Target, *, may_budget: bool) -> Plan:
         tools=tools,
         options=asked,
     )
+
+
+def may_force(model: Model, reasoning: Reasoning) -> bool:
+    """Whether a call may be demanded of a model that thinks as planned.
+
+    None takes it with a budget. With adaptive thinking all do from 4.8 on; earlier ones do not
+    everywhere, and to leave the call to the model is never refused.
+    """
+    may_think = model.forces_thinking and not reasoning.by_budget
+    return model.forces_tools and (may_think or not reasoning.on)
 
 
 def manner_of(messages: list[Json], plan: Plan, target: Target) -> Manner:

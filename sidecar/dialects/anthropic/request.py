@@ -11,9 +11,10 @@ from sidecar.dialects.anthropic.parts import cache_mark
 from sidecar.dialects.anthropic.plan import Plan, make_plan, manner_of
 from sidecar.dialects.anthropic.reasoning import Reasoning
 from sidecar.dialects.anthropic.schema import listed, tool_schema
-from sidecar.dialects.anthropic.tools import Tools, safe_id
+from sidecar.dialects.anthropic.tools import Tools
 from sidecar.dialects.anthropic.turns import write_turns
 from sidecar.dialects.dialect import Json, Target, Untranslatable
+from sidecar.dialects.legal import safe_id
 
 __all__ = ["Written", "safe_id", "write_request"]
 

@@ -13,6 +13,16 @@ MAX_DEPTH = 40
 KEPT = frozenset(
     ("type", "enum", "const", "title", "description", "default", "pattern", "required")
 )
+CONSTRAINTS = frozenset(  # to which answers cannot be held
+    (
+        *("minItems", "maxItems", "uniqueItems", "prefixItems", "additionalItems"),
+        *("contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        *("minLength", "maxLength", "minProperties", "maxProperties", "patternProperties"),
+        *("propertyNames", "dependencies", "dependentRequired", "dependentSchemas"),
+        *("if", "then", "else", "not"),
+    )
+)
 ALTERNATIVES = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 FORMATS = frozenset(
     (
@@ -32,12 +42,18 @@ def strict_schema(schema: object) -> Json | None:
     References are written out, keywords that are not supported left out, and no object takes
     members that it does not name.
     """
+    return cleaned(schema)[0]
+
+
+def cleaned(schema: object) -> tuple[Json | None, bool]:
+    """The strict schema, and whether it says all that `schema` does."""
     if not isinstance(schema, dict):
-        return None
+        return None, False
+    cleaner = Cleaner(schema)
     try:
-        return Cleaner(schema).clean(schema, ("#",))
+        return cleaner.clean(schema, ("#",)), not cleaner.loses
     except Unsayable:
-        return None
+        return None, False
 
 
 def tool_schema(schema: object) -> Json:
@@ -57,16 +73,25 @@ def is_object(schema: Json) -> bool:
     return kind == "object" or "properties" in schema or "object" in listed(kind)
 
 
+def loses(schema: Json) -> bool:
+    """Whether `schema` itself asks for something that answers cannot be held to."""
+    return text_in(schema, "format") not in FORMATS | {""} or not CONSTRAINTS.isdisjoint(schema)
+
+
 def listed(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
 @dataclass(slots=True)
 class Cleaner:
-    """Cleans one schema. `left` is how many more parts it may have."""
+    """Cleans one schema. `left` is how many more parts it may have.
+
+    `loses`: it asked for something that answers cannot be held to.
+    """
 
     root: Json
     left: int = MAX_NODES
+    loses: bool = False
 
     def clean(self, schema: object, path: tuple[str, ...]) -> Json:
         """`schema`, which was reached through the references in `path`."""
@@ -87,6 +112,7 @@ class Cleaner:
         clean = {name: value for name, value in schema.items() if name in KEPT}
         if text_in(schema, "format") in FORMATS:
             clean["format"] = schema["format"]
+        self.loses |= loses(schema)
         if isinstance(schema.get("items"), dict):
             clean["items"] = self.clean(schema["items"], path)
         for name, said in ALTERNATIVES.items():

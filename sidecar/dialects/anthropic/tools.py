@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Literal
 
 from sidecar.dialects.anthropic.models import Model
 from sidecar.dialects.anthropic.parts import cache_mark
 from sidecar.dialects.anthropic.schema import listed, strict_schema, tool_schema
 from sidecar.dialects.dialect import Json, Untranslatable
+from sidecar.dialects.legal import digested, safe_id
 from sidecar.dialects.odd import object_in, text_in
 
-ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
-KEPT_OF_NAME = 48  # of one that has to change; a digest makes it unique again
 MAX_NAME = 128
 MAX_STRICT = 20  # the API refuses more strict tools in one request
 
@@ -24,19 +21,9 @@ Kind = Literal["", "none", "auto", "any", "tool"]
 KINDS: dict[str, Kind] = {"none": "none", "auto": "auto", "required": "any"}
 
 
-def safe_id(call_id: str) -> str:
-    """The tool call's id as Anthropic's API takes it: the same for the same, never for others."""
-    return call_id if call_id and not ILLEGAL.search(call_id) else digested(call_id)
-
-
 def safe_name(name: str) -> str:
     """The tool's name as Anthropic's API takes it: the same for the same, never for others."""
     return safe_id(name) if len(name) <= MAX_NAME else digested(name)
-
-
-def digested(text: str) -> str:
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    return f"{ILLEGAL.sub('_', text[:KEPT_OF_NAME])}_{digest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sidecar.core.outcome import Outcome
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.odd import text_in
 
 BY_STATUS = {
     400: "invalid_request_error",
@@ -18,7 +20,27 @@ BY_STATUS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-TYPES = frozenset(BY_STATUS.values())
+BY_OUTCOME: dict[str, str] = {
+    Outcome.RATE_LIMIT: "rate_limit_error",
+    Outcome.QUOTA_EXHAUSTED: "billing_error",
+    Outcome.OVERLOADED: "overloaded_error",
+    Outcome.WARMING: "overloaded_error",
+    Outcome.AUTH: "authentication_error",
+    Outcome.FORBIDDEN: "permission_error",
+    Outcome.MODEL_MISSING: "not_found_error",
+    Outcome.TIMEOUT_CONNECT: "timeout_error",
+    Outcome.TIMEOUT_FIRST_TOKEN: "timeout_error",
+    Outcome.TIMEOUT_IDLE: "timeout_error",
+    Outcome.TIMEOUT_ANSWER: "timeout_error",
+    Outcome.TIMEOUT_TOTAL: "timeout_error",
+    Outcome.TIMEOUT_UPSTREAM: "timeout_error",
+    Outcome.TOO_LARGE: "request_too_large",
+    Outcome.NOT_SUPPORTED: "invalid_request_error",
+    Outcome.UNSUPPORTED_PARAM: "invalid_request_error",
+    Outcome.CONTEXT_LENGTH: "invalid_request_error",
+    Outcome.CONTENT_FILTER: "invalid_request_error",
+    Outcome.BAD_REQUEST: "invalid_request_error",
+}  # whatever else became of a stream is an `api_error`
 
 
 def error_type(status: int) -> str:
@@ -37,11 +59,10 @@ def error_body(
 
 
 def in_band(error: Json) -> Json:
-    """The last event of a stream that broke, for an `error` in OpenAI's words."""
-    known = error.get("type") in TYPES
-    told = {
-        "type": error["type"] if known else "api_error",
-        "message": str(error.get("message")),
-        "code": error.get("code"),
+    """The last event of a stream that broke, for an `error` whose code is an outcome."""
+    code = text_in(error, "code")
+    kind = BY_OUTCOME.get(code, "api_error")
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": text_in(error, "message"), "code": code},
     }
-    return {"type": "error", "error": told}

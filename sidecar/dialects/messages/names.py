@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sidecar.dialects.anthropic.schema import listed
-from sidecar.dialects.anthropic.tools import digested, safe_id
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.legal import digested, safe_id
 
 NAME_CHARS = 64  # of a function's name; a tool's may have twice as many, and those of MCP do
 USER_CHARS = 64  # of an id for a user that everybody takes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.dialects.dialect import Json, Untranslatable
+from sidecar.dialects.odd import entries
 from sidecar.dialects.responses.items import given, text, to_messages
 from sidecar.dialects.responses.needs import first_need
 
@@ -26,8 +27,12 @@ UNHEARD = frozenset(
 # A chat knows these, but no Response could say what comes of them.
 UNSAYABLE = frozenset(("messages", "n", "modalities", "audio", "functions", "function_call"))
 NOT_COPIED = REWORDED | UNHEARD | UNSAYABLE
+LEFT_OUT = UNHEARD | UNSAYABLE | {"include"}
+
+ASKS_NOTHING = {"truncation": "disabled", "n": 1, "modalities": ["text"]}
 
 LOGPROBS = "message.output_text.logprobs"
+ENCRYPTED = "reasoning.encrypted_content"
 CHOICES = frozenset(("none", "auto", "required"))
 ONE_STRING = {
     "type": "object",
@@ -59,6 +64,19 @@ def to_chat(fields: Json) -> Json:
         **logprobs_of(fields),
         **renamed(fields, "max_output_tokens", "max_completion_tokens"),
     }
+
+
+def dropped_by(fields: Json) -> tuple[str, ...]:
+    """The fields that ask for something that `to_chat` leaves out."""
+    return tuple(name for name, value in fields.items() if name in LEFT_OUT and asks(name, value))
+
+
+def asks(name: str, value: Any) -> bool:
+    """Whether a field that is left out is missed."""
+    if name == "include":
+        return ENCRYPTED in entries(value)
+    wish = any(value.values()) if isinstance(value, dict) else bool(value)
+    return wish and value != ASKS_NOTHING.get(name)
 
 
 def custom_tools(fields: Json) -> frozenset[str]:

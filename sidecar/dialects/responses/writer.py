@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sidecar.core.outcome import Outcome
 from sidecar.core.sse import encode
 from sidecar.dialects.dialect import Json, Reading, dumps
 from sidecar.dialects.messages.message import calls_of, first_choice, reasoning_of
@@ -15,7 +16,15 @@ from sidecar.dialects.responses.numbers import to_logprobs, to_usage
 from sidecar.dialects.responses.output import Output
 
 CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
-FAILED_CODES = frozenset(("server_error", "rate_limit_exceeded"))  # of those a Response knows
+FAILED_CODES: dict[str, str] = {
+    Outcome.RATE_LIMIT: "rate_limit_exceeded",
+    Outcome.QUOTA_EXHAUSTED: "rate_limit_exceeded",
+    Outcome.CONTEXT_LENGTH: "invalid_prompt",
+    Outcome.TOO_LARGE: "invalid_prompt",
+    Outcome.CONTENT_FILTER: "invalid_prompt",
+    Outcome.UNSUPPORTED_PARAM: "invalid_prompt",
+    Outcome.BAD_REQUEST: "invalid_prompt",
+}  # all else is a `server_error`
 
 
 class Script:
@@ -127,9 +136,11 @@ class ResponsesWriter:
 
 
 def failed_for(error: Json) -> Json:
-    """Why a Response failed, by one of the few codes that it may fail for."""
-    code = text_in(error, "code")
+    """Why a Response failed, by one of the few codes that it may fail for.
+
+    The code of `error` is an outcome.
+    """
     return {
-        "code": code if code in FAILED_CODES else "server_error",
+        "code": FAILED_CODES.get(text_in(error, "code"), "server_error"),
         "message": text_in(error, "message"),
     }

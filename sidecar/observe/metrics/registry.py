@@ -60,7 +60,7 @@ class Metrics:
         self._asides = AsideTallies(settings, breakers, keys)
         self._breakers = BreakerTallies(settings, clock.monotonic)
         self._lag_s = Spreads([()], LAG_S)
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+        self.handlers: dict[type[Event], Callable[[Any], None]] = {
             RequestStarted: requests.started,
             RequestEnded: requests.ended,
             FailedOver: requests.failed_over,
@@ -86,7 +86,7 @@ class Metrics:
 
     def report(self, event: Event) -> None:
         """Count `event`."""
-        if handler := self._handlers.get(type(event)):
+        if handler := self.handlers.get(type(event)):
             handler(event)
 
     def observe_loop_lag(self, seconds: float) -> None:

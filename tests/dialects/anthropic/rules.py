@@ -113,12 +113,14 @@ def kinds(body: Json) -> set[str]:
 def assert_tools_suit(body: Json) -> None:
     model, choice = model_of(body["model"]), body.get("tool_choice", {})
     offered = [tool["name"] for tool in body.get("tools", [])]
-    budget = body.get("thinking", {}).get("type") == "enabled"
+    thinking = body.get("thinking", {}).get("type")
+    budget, adapts = thinking == "enabled", thinking == "adaptive"
+    may_force = model.forces_tools and not budget and (model.forces_thinking or not adapts)
     assert len(set(offered)) == len(offered)
     assert all(LEGAL.fullmatch(tool) and len(tool) <= 128 for tool in offered)
     assert all(tool["input_schema"]["type"] == "object" for tool in body.get("tools", []))
     assert not choice or offered
-    assert choice.get("type") not in {"any", "tool"} or (model.forces_tools and not budget)
+    assert choice.get("type") not in {"any", "tool"} or may_force
     assert choice.get("name", "") in {"", *offered}
     assert choice.get("type") != "none" or "disable_parallel_tool_use" not in choice
     assert "tool_use" not in kinds(body) or offered

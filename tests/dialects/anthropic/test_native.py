@@ -56,6 +56,29 @@ def turns(*given: Any) -> Any:
     return sent({**ASKED, "messages": list(given)})["messages"]
 
 
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+SIGNED = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+UNSIGNED = {"type": "thinking", "thinking": "Hm.", "signature": ""}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}
+BUDGET = {"type": "enabled", "budget_tokens": 2000}
+
+
+@pytest.mark.parametrize(
+    ("said", "thinks"), [([SIGNED, CALL], True), ([UNSIGNED, CALL], False), ([CALL], False)]
+)
+def test_claude_thinks_on_only_where_its_thinking_before_is_there(
+    said: list[Json], thinks: bool
+) -> None:
+    conversation = [
+        {"role": "user", "content": "2 + 2?"},
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": [RESULT]},
+    ]
+    heard = sent({"model": "m", "messages": conversation, "thinking": BUDGET})
+
+    assert ("thinking" in heard) is thinks
+
+
 def test_the_request_goes_on_with_the_providers_model() -> None:
     assert sent(ASKED) == {**ASKED, "model": "claude-haiku-5-5"}
 

@@ -354,7 +354,7 @@ def test_a_schema_becomes_an_output_format() -> None:
         "format": {"type": "json_schema", "schema": CLEAN},
     }
     assert request.answer_tool == ""
-    assert request.dropped == ()
+    assert request.dropped == ("response_format",)  # it is not held to the minimum
 
 
 def test_a_model_without_output_formats_answers_through_a_tool() -> None:
@@ -407,6 +407,28 @@ def test_a_schema_that_no_format_can_hold_is_told_in_words_and_as_dropped() -> N
 
     assert '{"next":{"$ref":"#"}}' in request.body["system"]
     assert request.dropped == ("response_format",)
+
+
+@pytest.mark.parametrize(
+    ("node", "lost"),
+    [
+        ({"type": "integer", "minimum": 1}, True),
+        ({"type": "array", "items": {"type": "string", "maxLength": 9}}, True),
+        ({"type": "string", "format": "regex"}, True),
+        (
+            {"type": "string", "format": "uuid", "description": "Its name.", "examples": ["a"]},
+            False,
+        ),
+    ],
+)
+def test_a_schema_that_loses_a_constraint_is_told_as_dropped(node: Json, lost: bool) -> None:
+    schema = {"$schema": "x", "type": "object", "properties": {"a": node}}
+    asked = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
+
+    request = written({"response_format": asked})
+
+    assert request.body["output_config"]["format"]["type"] == "json_schema"
+    assert request.dropped == (("response_format",) if lost else ())
 
 
 def test_text_is_what_comes_anyway() -> None:

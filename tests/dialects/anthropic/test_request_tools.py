@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sidecar.dialects.anthropic.schema import strict_schema, tool_schema
-from sidecar.dialects.anthropic.tools import safe_id, safe_name
+from sidecar.dialects.anthropic.tools import safe_name
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.legal import safe_id
 from tests.dialects.anthropic.requests import (
     NEWEST,
     OLD,
@@ -144,6 +145,8 @@ def test_only_allowed_tools_are_offered(mode: str) -> None:
         ("claude-sonnet-5-5", {"tool_choice": "required"}),
         ("claude-fable-5-1", {"tool_choice": "required"}),
         (SONNET_4_5, {"tool_choice": "required", "reasoning_effort": "low"}),
+        ("claude-opus-4-6", {"tool_choice": "required", "reasoning_effort": "low"}),
+        ("claude-opus-4-7", {"tool_choice": function("a"), "thinking": {"type": "adaptive"}}),
         (HAIKU, {"tool_choice": function("unknown")}),
         (HAIKU, {"tool_choice": {"type": "custom", "custom": {"name": "a"}}}),
     ],
@@ -153,6 +156,23 @@ def test_a_call_that_cannot_be_demanded_is_left_to_the_model(model: str, fields:
 
     assert request.body["tool_choice"] == {"type": "auto"}
     assert request.dropped == ("tool_choice",)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("claude-opus-4-7", {}),  # which does not think unasked
+        ("claude-opus-4-8", {"reasoning_effort": "low"}),
+        ("claude-opus-5", {}),
+        ("claude-fable-5", {"reasoning_effort": "high"}),
+        (HAIKU, {"thinking": {"type": "adaptive"}}),
+    ],
+)
+def test_a_call_is_demanded_of_a_model_that_adapts_its_thinking(model: str, fields: Json) -> None:
+    request = written({**TWO, "tool_choice": "required", **fields}, model)
+
+    assert request.body["tool_choice"] == {"type": "any"}
+    assert request.dropped == ()
 
 
 def test_without_tools_there_is_no_choice() -> None:

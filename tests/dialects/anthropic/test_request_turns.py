@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from sidecar.dialects.anthropic.blocks import FAMILY
-from sidecar.dialects.anthropic.tools import safe_id, safe_name
+from sidecar.dialects.anthropic.tools import safe_name
 from sidecar.dialects.dialect import Json, Untranslatable
+from sidecar.dialects.legal import safe_id
 from sidecar.dialects.memory import Memory
 from sidecar.dialects.presets import Preset
 from tests.dialects.anthropic.requests import (

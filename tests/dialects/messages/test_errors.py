@@ -48,14 +48,20 @@ def test_without_attempts_an_error_does_not_mention_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
-    [("stream_error", "api_error"), ("timeout_error", "timeout_error")],
-    ids=["a word of ours", "a word of Anthropic's"],
+    ("code", "told"),
+    [
+        ("rate_limit", "rate_limit_error"),
+        ("overloaded", "overloaded_error"),
+        ("auth", "authentication_error"),
+        ("timeout_idle", "timeout_error"),
+        ("context_length", "invalid_request_error"),
+        ("stream_truncated", "api_error"),
+    ],
 )
-def test_a_broken_stream_says_so_in_anthropics_words(given: str, told: str) -> None:
-    error = {"message": "It broke.", "type": given, "param": None, "code": "timeout_idle"}
+def test_a_broken_stream_says_so_in_anthropics_words(code: str, told: str) -> None:
+    error = {"message": "It broke.", "type": "stream_error", "param": None, "code": code}
 
     assert in_band(error) == {
         "type": "error",
-        "error": {"type": told, "message": "It broke.", "code": "timeout_idle"},
+        "error": {"type": told, "message": "It broke.", "code": code},
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.dialects.dialect import Json, Untranslatable
-from sidecar.dialects.responses.request import custom_tools, to_chat
+from sidecar.dialects.responses.request import custom_tools, dropped_by, to_chat
 from tests.dialects.responses.sdk import chat
 
 
@@ -169,3 +169,34 @@ ODD: list[tuple[str, Json, str]] = [
 @pytest.mark.parametrize(("fields", "param"), [row[1:] for row in ODD], ids=[row[0] for row in ODD])
 def test_what_is_malformed_is_refused_by_name(fields: Json, param: str) -> None:
     assert refused(**fields) == param
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", True),
+        ("truncation", "auto"),
+        ("stream_options", {"include_obfuscation": True}),
+        ("include", ["reasoning.encrypted_content"]),
+        ("n", 2),
+    ],
+)
+def test_a_wish_that_goes_unheard_is_told_as_dropped(name: str, value: object) -> None:
+    assert dropped_by({"model": "smart", "input": "Hi", name: value}) == (name,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("store", False),
+        ("store", None),
+        ("truncation", "disabled"),
+        ("stream_options", {"include_obfuscation": False}),
+        ("include", ["message.output_text.logprobs"]),
+        ("include", "odd"),
+        ("n", 1),
+        ("modalities", ["text"]),
+    ],
+)
+def test_what_asks_for_nothing_is_not_told_as_dropped(name: str, value: object) -> None:
+    assert dropped_by({"model": "smart", "input": "Hi", name: value}) == ()

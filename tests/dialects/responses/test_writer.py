@@ -8,8 +8,10 @@ import openai
 import pytest
 from openai.types.responses import ResponseFailedEvent
 
+from sidecar.core.outcome import Outcome
 from sidecar.dialects.dialect import Json, Reading
 from sidecar.dialects.openai import SILENT
+from sidecar.dialects.responses.writer import failed_for
 from tests.dialects.responses.sdk import (
     ERROR,
     TYPES,
@@ -297,3 +299,17 @@ def test_a_failure_has_a_code_that_a_response_may_have() -> None:
 def test_every_event_is_what_the_sdk_says_it_is() -> None:
     for event in events_of(streamed(application(tools=[CUSTOM]), *MANY)):
         assert TYPES[event["type"]].model_validate(event).to_dict() == event
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome.RATE_LIMIT, "rate_limit_exceeded"),
+        (Outcome.CONTEXT_LENGTH, "invalid_prompt"),
+        (Outcome.TIMEOUT_IDLE, "server_error"),
+    ],
+)
+def test_a_response_fails_for_one_of_its_own_reasons(outcome: Outcome, code: str) -> None:
+    error = {"message": "It broke.", "code": outcome.value}
+
+    assert failed_for(error) == {"code": code, "message": "It broke."}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sidecar.dialects.anthropic.tools import safe_id
 from sidecar.dialects.dialect import Json
+from sidecar.dialects.legal import safe_id
 from tests.dialects.anthropic.requests import (
     assistant,
     call,

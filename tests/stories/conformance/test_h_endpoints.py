@@ -297,6 +297,15 @@ async def test_h7_a_base_url_is_as_good_with_the_version_as_without(
     assert (await client.models.retrieve("first-model")).id == "first-model"
 
 
+@pytest.mark.parametrize("path", ["/v1/v1/chat/completions", "/v1//messages"])
+async def test_h7_a_version_too_many_is_told_and_goes_to_nobody(path: str, world: World) -> None:
+    answer = await world.http.post(world.api + path, json=CHAT)
+
+    assert answer.status == 404
+    assert "say /v1 once" in (await answer.json())["error"]["message"]
+    assert world.first.hits == 0
+
+
 async def test_h7_a_slash_at_the_end_is_nothing(world: World) -> None:
     for path in ("/v1/chat/completions/", "/chat/"):
         async with world.http.post(world.api + path, json=CHAT) as answer:
