@@ -5,6 +5,7 @@ from __future__ import annotations
 import timeit
 from collections.abc import Callable
 from statistics import median
+from typing import Any, NamedTuple
 
 from sidecar.clock import SystemClock
 from sidecar.core.answer import Judge, Move
@@ -23,10 +24,15 @@ from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import BreakerPolicy, Entry, Provider, Route, Settings
 from sidecar.core.sse import Event as SseEvent
 from sidecar.core.sse import Parser
+from sidecar.dialects.dialect import Target, Writer, dumps
+from sidecar.dialects.memory import Memory
 from sidecar.dialects.openai import ChatReader
 from sidecar.dialects.openai_application import ChatWriter
+from sidecar.dialects.presets import PRESETS
+from sidecar.dialects.translation import translate
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
+from sidecar.observe.fanout import fan_out
 from sidecar.observe.metrics import Build, Metrics
 
 ROUNDS = 7
@@ -44,6 +50,23 @@ ENTRIES = tuple(
 SETTINGS = Settings(
     routes=(Route(models=("*",), chain=ENTRIES),),
     providers=tuple(entry.provider for entry in ENTRIES),
+)
+ANTHROPIC_OPENING = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_mock",'
+    b'"type":"message","role":"assistant","model":"mock","content":[],'
+    b'"usage":{"input_tokens":24,"output_tokens":1}}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+    b'"content_block":{"type":"text","text":""}}\n\n'
+)
+ANTHROPIC_EVENT = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":" word"}}\n\n'
+)
+ANSWER = (
+    b'{"id":"chatcmpl-mock","object":"chat.completion","created":1700000000,"model":"mock",'
+    b'"choices":[{"index":0,"message":{"role":"assistant","content":"The quick brown fox jumps '
+    b'over the lazy dog.","refusal":null},"logprobs":null,"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":24,"completion_tokens":32,"total_tokens":56}}'
 )
 USAGE = Usage(input=24, output=32)
 EVENTS: tuple[Event, ...] = (
@@ -75,6 +98,83 @@ EVENTS: tuple[Event, ...] = (
         usage=USAGE,
     ),
 )
+
+
+class Asked(NamedTuple):
+    """A call, as far as its words go."""
+
+    endpoint: Endpoint
+    fields: dict[str, Any]
+    body: bytes
+    wants_usage: bool = False
+
+
+def target(kind: str) -> Target:
+    """A provider of `kind`."""
+    return Target(
+        provider="bench",
+        preset=PRESETS[kind],
+        model="mock",
+        seed="bench",
+        created=1_700_000_000,
+        memory=Memory(),
+    )
+
+
+def call(endpoint: Endpoint, turns: int = 2) -> Asked:
+    """A streamed call of so many short messages."""
+    said = [
+        {"role": role, "content": "Say something friendly about sidecars and circuit breakers."}
+        for role in ("user", "assistant")
+    ]
+    name = "input" if endpoint is Endpoint.RESPONSES else "messages"
+    fields = {"model": "mock", "max_tokens": 100, "stream": True, name: said * (turns // 2)}
+    return Asked(endpoint, fields, dumps(fields))
+
+
+def put_into_words(kind: str, turns: int) -> Callable[[], None]:
+    """A chat call of so many messages in a provider's words."""
+    asked, aim = call(Endpoint.CHAT, turns), target(kind)
+
+    def run() -> None:
+        translate(asked, aim)
+
+    return run
+
+
+def read_whole_answer() -> Callable[[], None]:
+    """A whole chat answer read, judged and handed on."""
+    provider, application, _ = translate(call(Endpoint.CHAT), target("openai"))
+
+    def run() -> None:
+        assert application.write_answer(provider.read_answer(ANSWER)) is ANSWER
+
+    return run
+
+
+def read_anthropic_event() -> Callable[[], None]:
+    """An event of an Anthropic stream read as chat chunks."""
+    reader = translate(call(Endpoint.CHAT), target("anthropic")).provider.reader()
+    *opening, event = Parser(MAX_BYTES).feed(ANTHROPIC_OPENING + ANTHROPIC_EVENT)
+    for one in opening:
+        reader.read(one)
+
+    def run() -> None:
+        assert reader.read(event).chunks
+
+    return run
+
+
+def write_event(endpoint: Endpoint) -> Callable[[], None]:
+    """A chat chunk written as an event of another format."""
+    writer: Writer = translate(call(endpoint), target("mistral")).application.writer()
+    reading = ChatReader("bench").read(SseEvent(EVENT.removeprefix(b"data: ").strip(), b"", b""))
+    writer.write(reading)
+
+    def run() -> None:
+        assert writer.write(reading)
+
+    return run
 
 
 def parse_events(together: int) -> Callable[[], None]:
@@ -120,7 +220,7 @@ def pass_over() -> Callable[[], None]:
     """Be refused by an open breaker, take the next of the chain, and report it."""
     clock = SystemClock()
     breakers = FleetBreakers(ENTRIES, MemoryStore(clock), clock, lambda _: None, "bench")
-    metrics = Metrics(SETTINGS, clock, Build("0", ""))
+    report = fan_out(Metrics(SETTINGS, clock, Build("0", "")).handlers)
     for _ in range(BreakerPolicy().failure_threshold):
         permit = breakers.admit(ENTRIES[0])
         assert isinstance(permit, Permit)
@@ -133,7 +233,7 @@ def pass_over() -> Callable[[], None]:
         assert isinstance(refusal, Refusal)
         failover.refused(ENTRIES[0], refusal)
         skipped = Skipped(request_id="r", route="*", provider="primary", reason=refusal.reason)
-        metrics.report(skipped)
+        report(skipped)
         failover.next(0.0)
 
     return run
@@ -162,11 +262,11 @@ def walk_chain() -> Callable[[], None]:
 
 def count_request() -> Callable[[], None]:
     """Put all events of a request into the metrics."""
-    metrics = Metrics(SETTINGS, SystemClock(), Build("0", ""))
+    report = fan_out(Metrics(SETTINGS, SystemClock(), Build("0", "")).handlers)
 
     def run() -> None:
         for event in EVENTS:
-            metrics.report(event)
+            report(event)
 
     return run
 
@@ -175,6 +275,13 @@ PIECES: tuple[tuple[str, Callable[[], None], int], ...] = (
     ("read an SSE event that comes alone", parse_events(1), 1),
     ("read an SSE event that comes with 15 more", parse_events(16), 16),
     ("judge a chat event", judge_event(), 1),
+    ("read a whole chat answer", read_whole_answer(), 1),
+    ("put a chat call into OpenAI's words", put_into_words("openai", 2), 1),
+    ("the same with 400 messages", put_into_words("openai", 400), 1),
+    ("put a chat call into Anthropic's words", put_into_words("anthropic", 2), 1),
+    ("read an Anthropic event as a chat event", read_anthropic_event(), 1),
+    ("write a chat event for Messages", write_event(Endpoint.MESSAGES), 1),
+    ("write a chat event for Responses", write_event(Endpoint.RESPONSES), 1),
     ("admit and settle, breaker closed", admit_and_settle(), 1),
     ("pass over a provider, breaker open", pass_over(), 1),
     ("plan a chain of two", plan_chain(), 1),

@@ -165,7 +165,7 @@ def read_unfinished(choice: Mapping[str, Any], *, starts: bool) -> Piece:
         index = choice_index(choice)
         return Piece(starts=frozenset((index,))) if index else CONTENT
     delta = choice.get("delta")
-    if isinstance(delta, dict) and any(delta.get(name) for name in REASONING_FIELDS):
+    if isinstance(delta, dict) and any(map(delta.get, REASONING_FIELDS)):
         return REASONING
     return SILENT
 
@@ -174,7 +174,7 @@ def has_content(choice: Mapping[str, Any]) -> bool:
     """Whether a user would see something of this choice."""
     delta = choice.get("delta")
     if isinstance(delta, dict):
-        return any(delta.get(name) for name in CONTENT_FIELDS)
+        return any(map(delta.get, CONTENT_FIELDS))
     return bool(choice.get("text"))
 
 

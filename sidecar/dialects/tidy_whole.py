@@ -35,7 +35,8 @@ def tidy_whole(answer: Json, seed: str) -> bool:
 
 def put(holder: Json, name: str, value: object) -> bool:
     """Make `name` be `value`. Returns whether it was not; what is missing is as good as `None`."""
-    if holder.get(name) == value:
+    old = holder.get(name)
+    if old is value or old == value:  # `==` alone would read all of a dictionary
         return False
     holder[name] = value
     return True

@@ -41,7 +41,8 @@ class Traffic:
 class Status:
     """Remembers what `/status.json` tells, within bounds.
 
-    `keys` is asked for the keys of the providers that have several.
+    `handlers` are what remembers each kind of event. `keys` is asked for the keys of the providers
+    that have several.
     """
 
     def __init__(
@@ -73,11 +74,6 @@ class Status:
             AttemptEnded: self._attempt_ended,
             FailedOver: self._failed_over,
         }
-
-    def report(self, event: Event) -> None:
-        """Remember `event`, if it is shown."""
-        if handler := self.handlers.get(type(event)):
-            handler(event)
 
     def as_json(self) -> dict[str, Any]:
         """The content of `/status.json`; its keys are stable. Moments are Unix seconds."""

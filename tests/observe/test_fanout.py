@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.core.events import Event, RequestStarted
+from sidecar.core.events import AttemptStarted, Event, RequestStarted
 from sidecar.observe.fanout import fan_out
 
 EVENT = RequestStarted(route="*")
@@ -44,3 +44,24 @@ def test_each_observer_that_fails_is_logged(caplog: pytest.LogCaptureFixture) ->
     fan_out(failing, failing)(EVENT)
 
     assert len(caplog.records) == 2
+
+
+def test_an_observer_with_a_table_is_told_of_what_it_has_a_handler_for() -> None:
+    told: list[Event] = []
+    report = fan_out({RequestStarted: told.append})
+
+    report(EVENT)
+    report(AttemptStarted(request_id="r", provider="p", model="m"))
+
+    assert told == [EVENT]
+
+
+def test_an_observer_with_a_table_is_logged_once_whatever_it_fails_at(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    report = fan_out({RequestStarted: failing, AttemptStarted: failing})
+
+    report(EVENT)
+    report(AttemptStarted(request_id="r", provider="p", model="m"))
+
+    assert len(caplog.records) == 1

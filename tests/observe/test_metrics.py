@@ -26,6 +26,7 @@ from sidecar.core.events import (
 )
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
 from sidecar.core.settings import Entry, Price, Route, Secret, Settings
+from sidecar.observe.fanout import fan_out
 from sidecar.observe.metrics import Build, Metrics
 from sidecar.observe.standing import Keys
 from tests.observe.scene import (
@@ -110,7 +111,7 @@ def families(of: Metrics) -> list[Metric]:
 def told(*events: Event, of: Metrics | None = None) -> Metrics:
     of = of or metrics()
     for event in events:
-        of.report(event)
+        fan_out(of.handlers)(event)
     return of
 
 
@@ -574,7 +575,7 @@ def test_open_time_stands_still_once_the_breaker_is_half_open() -> None:
     clock = StillClock()
     of = told(breaker_moved(State.OPEN, Cause.FAILURES), of=metrics(clock=clock))
     clock.pass_s(7)
-    of.report(breaker_moved(State.HALF_OPEN, Cause.OPEN_TIMEOUT, from_state=State.OPEN))
+    fan_out(of.handlers)(breaker_moved(State.HALF_OPEN, Cause.OPEN_TIMEOUT, from_state=State.OPEN))
 
     clock.pass_s(3)
 
@@ -585,7 +586,7 @@ def test_an_opening_that_is_prolonged_counts_once() -> None:
     clock = StillClock()
     of = told(breaker_moved(State.OPEN, Cause.FAILURES), of=metrics(clock=clock))
     clock.pass_s(7)
-    of.report(breaker_moved(State.OPEN, Cause.HOLD, from_state=State.OPEN))
+    fan_out(of.handlers)(breaker_moved(State.OPEN, Cause.HOLD, from_state=State.OPEN))
 
     clock.pass_s(3)
 

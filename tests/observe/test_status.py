@@ -9,6 +9,7 @@ import orjson
 
 from sidecar.core.events import AttemptStarted, Event, State
 from sidecar.core.outcome import Outcome
+from sidecar.observe.fanout import fan_out
 from sidecar.observe.standing import Keys
 from sidecar.observe.status import Status
 from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over
@@ -56,7 +57,7 @@ def status(*breakers: Breaker, clock: StillClock | None = None) -> Status:
 def told(*events: Event, of: Status | None = None) -> dict[str, Any]:
     of = of or status()
     for event in events:
-        of.report(event)
+        fan_out(of.handlers)(event)
     return of.as_json()
 
 

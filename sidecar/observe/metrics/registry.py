@@ -44,6 +44,7 @@ LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 class Metrics:
     """Counts events and shows them to Prometheus. Any number of these live side by side.
 
+    `handlers` are what counts each kind of event.
     `breakers` and `keys` are asked at each scrape, from whatever thread it runs in, for what is
     set aside: of the keys, those of providers that have several.
     """
@@ -83,11 +84,6 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._registry.register(Catalogue(rows))
         ProcessCollector(registry=self._registry)
-
-    def report(self, event: Event) -> None:
-        """Count `event`."""
-        if handler := self.handlers.get(type(event)):
-            handler(event)
 
     def observe_loop_lag(self, seconds: float) -> None:
         """Note how late the event loop was."""
