@@ -25,13 +25,14 @@ class Piece:
     `starts` are the indexes of the choices that it gives content to, `ends` of those it finishes.
     `failure` is set where the event says that the answer failed, with `message` and the
     `complaint` to go with it, and `blameless` where that says nothing about the provider's health.
-    `noise` is nothing that a client expects: a ping.
+    `noise` is nothing that a client expects: a ping. `cut`: what it finishes may well be empty.
     """
 
     starts: frozenset[int] = NO_CHOICES
     ends: frozenset[int] = NO_CHOICES
     reasoning: bool = False
     filtered: bool = False
+    cut: bool = False
     done: bool = False
     garbled: bool = False
     noise: bool = False
@@ -88,6 +89,7 @@ class Judge:
     _held_bytes: int = 0
     _begun: bool = False
     _filtered: bool = False
+    _cut: bool = False
     _skipped: bool = False
     _open: set[int] = field(default_factory=set)
     _finished: set[int] = field(default_factory=set)
@@ -141,7 +143,7 @@ class Judge:
     @property
     def _is_empty(self) -> bool:
         """Whether nothing was said, by policy or otherwise, and nothing is charged for it."""
-        silent = not (self.committed or self.progressed or self._filtered)
+        silent = not (self.committed or self.progressed or self._filtered or self._cut)
         return silent and self.usage is not None and self.usage.output == 0
 
     @property
@@ -158,6 +160,7 @@ class Judge:
         self._open -= piece.ends
         self._finished |= piece.ends
         self._filtered = self._filtered or piece.filtered
+        self._cut = self._cut or piece.cut
         self.progressed = self.progressed or piece.reasoning or bool(piece.starts)
         self.usage = piece.usage or self.usage
 

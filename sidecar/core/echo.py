@@ -9,7 +9,8 @@ INPUT = re.compile(r"['\"`]input\\?['\"`] ?:|\binput_value=")
 ADDRESS = re.compile(r"\b(?:https?|data|file|gs|s3):\S.*", re.DOTALL | re.IGNORECASE)
 # An apostrophe within a word quotes nothing.
 QUOTED = re.compile(r"(?<!\w)(['\"`])(.*?)\1(?!\w)", re.DOTALL)
-QUOTED_TO_THE_LAST = re.compile(r"(?<!\w)(['\"`]).*\1(?!\w)", re.DOTALL)
+# A quote that is never closed was cut off.
+QUOTED_TO_THE_LAST = re.compile(r"(?<!\w)(['\"`]).*(?:\1(?!\w)|\Z)|“.*(?:”|\Z)", re.DOTALL)
 
 
 def before_input(text: str) -> str:

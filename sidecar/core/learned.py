@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sidecar.core.failover import Failure
 from sidecar.core.objection import (
@@ -60,12 +60,28 @@ class Lesson:
     granted_until_s: float = 0.0
 
 
+class Known(NamedTuple):
+    """The fields that a model is known to refuse, and the longest answer it is known to grant."""
+
+    without: frozenset[str] = NOTHING
+    max_tokens: int | None = None
+
+
+IGNORANCE = Known()
+
+
 class Learned:
     """What is known of one provider, bounded. All times are monotonic."""
 
     def __init__(self) -> None:
         self._lessons: dict[str, Lesson] = {}
         self._lacks: dict[str, float] = {}
+
+    def known(self, model: str, now_s: float) -> Known:
+        """What is known of `model` now."""
+        if model not in self._lessons:  # as nearly always
+            return IGNORANCE
+        return Known(self.without(model, now_s), self.max_tokens(model, now_s))
 
     def without(self, model: str, now_s: float) -> frozenset[str]:
         """The fields that `model` is known to refuse."""

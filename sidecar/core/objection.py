@@ -27,7 +27,9 @@ OF_OTHERS = r"(?<!model )(?<!role )(?<!type )(?<!value )(?<!format )"
 # What may stand before an objection and still is none of the caller's words.
 OPENING = r"\W*" + "".join(
     (
-        r"(?:(?:json|error|[a-z.]{1,64}error|bad request|invalid request|malformed input request"
+        # a dot stands in one part only, or `error.error.…` could be read in ever more ways
+        r"(?:(?:json|error|(?:[a-z]{1,32}\.){0,3}[a-z]{1,64}error(?!\.)"
+        r"|bad request|invalid request|malformed input request"
         r"|invalid json payload received|validation errors?|[0-9]{1,3})\W+)*",
         r"(?:additional properties are not allowed \(|[a-z_.]{1,64}\(\) got an "
         r"|(?:type': '\w{1,64}', ')?loc': |this model |model \S{1,128} "

@@ -23,7 +23,7 @@ THE_END = Piece(done=True)
 GARBLED = Piece(garbled=True)
 NOISE = Piece(noise=True)
 
-CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call")
+CONTENT_FIELDS = ("content", "tool_calls", "refusal", "audio", "function_call", "images")
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 GOOD_FINISHES = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
 FAILED_FINISHES = ("error", "network_error")
@@ -144,6 +144,7 @@ def read_choice(choice: object) -> Piece:
         starts=index if starts else frozenset(),
         ends=index,
         filtered=finish == "content_filter",
+        cut=finish == "length" or "delta" not in choice,
     )
 
 
@@ -196,6 +197,7 @@ def merged(choices: list[object], usage: Usage | None) -> Piece:
             ends=whole.ends | piece.ends,
             reasoning=whole.reasoning or piece.reasoning,
             filtered=whole.filtered or piece.filtered,
+            cut=whole.cut or piece.cut,
         )
     return whole
 

@@ -49,7 +49,8 @@ def mend_request(fields: Json, target: Target) -> tuple[Json, tuple[str, ...]]:
             mend = MENDS.get(name)
             mended = mend(mended) if mend else MENDS_BY_MODEL[name](mended, target)
         mended = fit(mended, target.preset.quirks)
-    mended = without(measured(mended, target), refused)
+    if refused or target.max_tokens is not None or target.preset.quirks.max_tokens:
+        mended = without(measured(mended, target), refused)
     if mended is fields:
         return fields, ()
     return mended, tuple(name for name in fields if name not in mended and is_lost(name, mended))
@@ -62,7 +63,8 @@ def is_lost(name: str, mended: Json) -> bool:
 
 def fit(fields: Json, quirks: Quirks) -> Json:
     """The fields and the messages' fields that the kind accepts, with numbers it can take."""
-    fields = without(fields, unfit(fields.keys(), quirks.accepts, quirks.drops))
+    if quirks.drops or quirks.accepts is not None:
+        fields = without(fields, unfit(fields.keys(), quirks.accepts, quirks.drops))
     for name, most in quirks.at_most:
         fields = capped(fields, name, most)
     return fit_turns(fields, quirks)
@@ -73,9 +75,7 @@ def fit_turns(fields: Json, quirks: Quirks) -> Json:
     turns = [turn for turn in fields["messages"] if isinstance(turn, dict)]
     said: set[str] = set().union(*turns)
     from_turns = unfit(said, quirks.turns_accept, quirks.turns_drop)
-    of_calls = quirks.turns_accept and CALL
-    in_calls = said_in_calls(turns) if "tool_calls" in said else set()
-    from_calls = unfit(in_calls, of_calls, quirks.turns_drop)
+    from_calls = unfit_in_calls(turns, quirks) if "tool_calls" in said else NOTHING
     if not from_turns and not from_calls:
         return fields
 
@@ -86,10 +86,11 @@ def fit_turns(fields: Json, quirks: Quirks) -> Json:
     return each_turn(fields, fitted)
 
 
-def said_in_calls(turns: list[Json]) -> set[str]:
-    """The fields that the tool calls of `turns` have."""
+def unfit_in_calls(turns: list[Json], quirks: Quirks) -> frozenset[str]:
+    """Which fields of their tool calls cannot go."""
     calls = [call for turn in turns for call in entries(turn.get("tool_calls"))]
-    return set().union(*[call for call in calls if isinstance(call, dict)])
+    said: set[str] = set().union(*[call for call in calls if isinstance(call, dict)])
+    return unfit(said, quirks.turns_accept and CALL, quirks.turns_drop)
 
 
 def unfit(

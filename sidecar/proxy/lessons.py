@@ -18,7 +18,8 @@ from sidecar.proxy.words import RESPONSES
 NO_SUCH_PATH = (404, 405, 501)
 # What servers say of a path that they do not know, and not of a model that cannot do something.
 NOTHING_THERE = re.compile(
-    r"^\W*(?:\d{3}\W*)?(?:\w+ )?(?:not found|not allowed|not implemented)\b"
+    r"^\W*(?:\d{3}\W*)?(?:(?:page|path|route|url|resource|endpoint|method) )?"
+    r"(?:not found|not allowed|not implemented)\b"
     r"|(?:invalid|unknown) (?:request )?url|cannot post|no route|/responses",
     re.IGNORECASE,
 )

@@ -83,6 +83,7 @@ class Upstream:
         self._credentials = credentials_of(provider, self.preset)
         self.keys = KeyPool(len(self._credentials))
         self.version = version_of(provider)
+        self.vendor = vendor_of(self.preset)
         self._secrets = secrets_of(provider)
         self._wire = Wire(provider, own_headers(provider), limits.headers_bytes)
 
@@ -139,6 +140,13 @@ def version_of(provider: Provider) -> str:
     """The version of the provider's API that its headers ask for."""
     headers = {name.lower(): value for name, value in provider.headers}
     return headers[VERSION].reveal() if VERSION in headers else ""
+
+
+def vendor_of(preset: Preset) -> str:
+    """Whose own headers mean something to a provider."""
+    if preset.openai_headers:
+        return "openai"
+    return "anthropic" if preset.messages else ""
 
 
 def secrets_of(provider: Provider) -> tuple[bytes, ...]:

@@ -46,7 +46,7 @@ def put(call: Call, model: str | None, upstream: Upstream, unix: float, now_s: f
     `now_s` is monotonic.
     """
     preset = upstream.preset
-    passed = to_provider(call.headers, vendor_of(preset))
+    passed = to_provider(call.headers, upstream.vendor)
     target = target_of(call, model or call.model, upstream, int(unix), now_s)
     if call.endpoint is Endpoint.PASSTHROUGH:
         body, ours = passed_body(call, target)
@@ -82,16 +82,9 @@ def passed_path(preset: Preset, path: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}{preset.query}"
 
 
-def vendor_of(preset: Preset) -> str:
-    """Whose own headers mean something to a provider."""
-    if preset.openai_headers:
-        return "openai"
-    return "anthropic" if preset.messages else ""
-
-
 def target_of(call: Call, model: str, upstream: Upstream, unix: int, now_s: float) -> Target:
     """Whom the call is put into words for."""
-    learned = upstream.learned
+    known = upstream.learned.known(model, now_s)
     return Target(
         provider=upstream.provider.name,
         preset=upstream.preset,
@@ -100,9 +93,9 @@ def target_of(call: Call, model: str, upstream: Upstream, unix: int, now_s: floa
         created=unix,
         memory=upstream.memory,
         version=version_of(call, upstream),
-        without=learned.without(model, now_s),
-        max_tokens=learned.max_tokens(model, now_s),
-        lacks_responses=learned.lacks(RESPONSES, now_s),
+        without=known.without,
+        max_tokens=known.max_tokens,
+        lacks_responses=upstream.learned.lacks(RESPONSES, now_s),
     )
 
 

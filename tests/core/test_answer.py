@@ -206,6 +206,6 @@ def test_an_answer_that_says_nothing_and_costs_nothing_is_none() -> None:
     assert (failed.value.outcome, failed.value.blameless) == (Outcome.GENERATION_FAILED, True)
 
 
-@pytest.mark.parametrize("said", [TEXT, THOUGHT, Piece(filtered=True)])
+@pytest.mark.parametrize("said", [TEXT, THOUGHT, Piece(filtered=True), Piece(cut=True)])
 def test_an_answer_that_says_anything_is_one_whatever_it_costs(said: Piece) -> None:
     assert moves(Judge(), said, FINISH, FREE, DONE)[-1] is Move.END

@@ -244,3 +244,9 @@ def seconds_for(text: str) -> float:
 )
 def test_a_body_says_how_long_to_stay_away(body: object, wait_s: float | None) -> None:
     assert read_complaint(body).wait_s == wait_s
+
+
+def test_what_repeats_without_end_is_read_at_once() -> None:
+    endless = read_complaint({"error": {"message": "'" + "error." * 300 + "x' is bad"}})
+
+    assert endless.param is None

@@ -701,3 +701,10 @@ def test_a19_the_gateways_own_envelope_is_a_bad_key() -> None:
 )
 def test_a20_anthropics_three(status: int, body: object, outcome: Outcome) -> None:
     assert judged(status, body) is outcome
+
+
+def test_a_quote_that_was_cut_off_parks_nobody() -> None:
+    echoed = "Your credit balance is too low " + "x" * 3000
+    complaint = read_complaint({"error": {"message": f"Invalid content: '{echoed}'"}})
+
+    assert judge_error(400, complaint, Outcome.PROTOCOL) is Outcome.BAD_REQUEST

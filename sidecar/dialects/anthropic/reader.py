@@ -90,4 +90,5 @@ def stop_piece(stop: Mapping[str, Any], usage: Usage | None) -> Piece:
     reason = text_in(stop, "stop_reason")
     if not reason:
         return Piece(usage=usage)
-    return Piece(ends=FIRST, filtered=reason == REFUSAL, usage=usage)
+    cut = reason not in {"end_turn", "tool_use", REFUSAL}
+    return Piece(ends=FIRST, filtered=reason == REFUSAL, cut=cut, usage=usage)

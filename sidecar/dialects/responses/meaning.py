@@ -59,7 +59,13 @@ def item_of(said: Json) -> Piece:
 def end_of(said: Json) -> Piece:
     """The answer is whole, or as much of it as there is to be."""
     response = object_in(said, "response")
-    return Piece(ends=FIRST, done=True, usage=usage_of(response), filtered=is_filtered(response))
+    return Piece(
+        ends=FIRST,
+        done=True,
+        usage=usage_of(response),
+        filtered=is_filtered(response),
+        cut=status_of(response) != "completed" or bool(response.get("output")),
+    )
 
 
 def failure_of(said: Json) -> Piece:
