@@ -43,26 +43,24 @@ def mend_request(fields: Json, target: Target) -> tuple[Json, tuple[str, ...]]:
     The very same `fields` come back where nothing has to change; they are never changed in place.
     """
     refused = target.without - ESSENTIAL
-    mended = fields
-    if isinstance(fields.get("messages"), list):
-        for name in target.preset.quirks.mends:
-            mend = MENDS.get(name)
-            mended = mend(mended) if mend else MENDS_BY_MODEL[name](mended, target)
-        mended = fit(mended, target.preset.quirks)
+    mended = fit(fields, target) if isinstance(fields.get("messages"), list) else fields
     if refused or target.max_tokens is not None or target.preset.quirks.max_tokens:
         mended = without(measured(mended, target), refused)
-    if mended is fields:
-        return fields, ()
-    return mended, tuple(name for name in fields if name not in mended and is_lost(name, mended))
+    return mended, () if mended is fields else lost(fields, mended)
 
 
-def is_lost(name: str, mended: Json) -> bool:
-    """Whether a field is said in no other way."""
-    return RENAMED.get(name) not in mended
+def lost(fields: Json, mended: Json) -> tuple[str, ...]:
+    """Which fields are left out, and said under no other name."""
+    gone = [name for name in fields if name not in mended]
+    return tuple(name for name in gone if RENAMED.get(name) not in mended)
 
 
-def fit(fields: Json, quirks: Quirks) -> Json:
-    """The fields and the messages' fields that the kind accepts, with numbers it can take."""
+def fit(fields: Json, target: Target) -> Json:
+    """A chat request as the kind takes it: no other fields, no larger numbers, and mended."""
+    quirks = target.preset.quirks
+    for name in quirks.mends:
+        mend = MENDS.get(name)
+        fields = mend(fields) if mend else MENDS_BY_MODEL[name](fields, target)
     if quirks.drops or quirks.accepts is not None:
         fields = without(fields, unfit(fields.keys(), quirks.accepts, quirks.drops))
     for name, most in quirks.at_most:
