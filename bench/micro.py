@@ -21,7 +21,8 @@ from sidecar.core.events import (
 from sidecar.core.failover import Failover, GiveUp, Try
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.permit import Ending, Permit, Refusal
-from sidecar.core.settings import BreakerPolicy, Entry, Provider, Route, Settings
+from sidecar.core.policies import BreakerPolicy
+from sidecar.core.settings import Entry, Provider, Route, Settings
 from sidecar.core.sse import Event as SseEvent
 from sidecar.core.sse import Parser
 from sidecar.dialects.dialect import Target, Writer, dumps

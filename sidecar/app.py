@@ -17,7 +17,8 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.config import redacted
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
-from sidecar.core.settings import Settings, Unit
+from sidecar.core.settings import Settings
+from sidecar.core.units import Unit
 from sidecar.dialects.memory import Memory
 from sidecar.fleet.stores import open_store
 from sidecar.fleet.view import FleetBreakers

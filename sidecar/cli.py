@@ -141,7 +141,7 @@ def address(text: str) -> Address:
 def duration(text: str) -> str:
     """Make sure that `text` is a duration; a sidecar is told it in the same form."""
     from sidecar.config.quantity import parse_quantity
-    from sidecar.core.settings import Unit
+    from sidecar.core.units import Unit
 
     understood(text, lambda text: parse_quantity(text, Unit.SECONDS))
     return text

@@ -13,16 +13,8 @@ from sidecar.config.patterns import report_unreachable
 from sidecar.config.problem import closest
 from sidecar.config.reach import check_keys, reach
 from sidecar.core.capability import Capability
-from sidecar.core.settings import (
-    Address,
-    BreakerPolicy,
-    Entry,
-    Price,
-    Provider,
-    Route,
-    Settings,
-    Timeouts,
-)
+from sidecar.core.policies import BreakerPolicy, RetryPolicy, Streaming, Timeouts
+from sidecar.core.settings import Address, Entry, Price, Provider, Route, Settings
 from sidecar.dialects.presets import PRESETS
 
 ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound
@@ -35,7 +27,7 @@ def build(root: Cursor) -> Settings:
     file = Given(root, {})
     with root.reporting():
         file = FILE.read(root)
-    usual = _usual_provider(file)
+    usual, streaming = _usual_provider(file), file.over("streaming", Streaming())
     providers = {
         name: _provider(name, given, usual)
         for name, given in file.values.get("providers", ())
@@ -43,11 +35,12 @@ def build(root: Cursor) -> Settings:
     }
     settings = file.onto(
         Settings(
-            routes=tuple(_routes(file, providers, usual.timeouts)),
+            routes=tuple(_routes(file, providers, _usual_route(usual.timeouts, streaming))),
             providers=tuple(providers.values()),
+            streaming=streaming,
             prices=tuple(_prices(file)),
         ),
-        keep=("routes", "providers", "prices"),
+        keep=("routes", "providers", "streaming", "prices"),
     )
     if _collide(settings.listen, settings.admin):
         root.child("admin").report("takes the same port as listen")
@@ -82,6 +75,7 @@ def _usual_provider(file: Given) -> Provider:
         base_url="",
         breaker=file.over("breaker", BreakerPolicy()),
         timeouts=file.over("timeouts", Timeouts()),
+        retry=file.over("retry", RetryPolicy()),
         errors=tuple(rules_of(file)),
     )
 
@@ -112,17 +106,24 @@ def _check_ca_file(path: str | None, at: Cursor) -> None:
         at.report(f"cannot be read: {error.strerror}", got=at.node.shown)
 
 
-def _routes(file: Given, providers: dict[str, Provider], timeouts: Timeouts) -> Iterator[Route]:
+def _usual_route(timeouts: Timeouts, streaming: Streaming) -> Route:
+    """What the file says of every route."""
+    return Route(
+        models=(), chain=(), after_content=streaming.after_content, total_s=timeouts.total_s
+    )
+
+
+def _routes(file: Given, providers: dict[str, Provider], usual: Route) -> Iterator[Route]:
     """The routes, less the entries whose provider is wrong or missing: that is reported."""
     names = _names(file)
     routes: tuple[Given, ...] = file.values.get("routes", ())
     report_unreachable(routes)
     for given in routes:
         entries = (_entry(entry, providers, names) for entry in given.values.get("chain", ()))
-        base = Route(
-            models=(),
+        base = replace(
+            usual,
             chain=tuple(entry for entry in entries if entry is not None),
-            total_s=given.over("timeouts", timeouts).total_s,
+            total_s=given.over("timeouts", Timeouts(total_s=usual.total_s)).total_s,
         )
         # the file's own content_filter first, then the route's
         yield given.onto(file.onto(base), keep=("chain",))

@@ -12,20 +12,12 @@ from sidecar.config.errors import RULES
 from sidecar.config.not_yet import NOT_YET, STORES
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.sections import Section, shape_of
-from sidecar.config.shapes import Choice, Json, Optional, SecretText, Text, Whole
+from sidecar.config.shapes import Choice, Json, Optional, Quantity, SecretText, Text, Whole
 from sidecar.config.urls import BaseUrl, ProxyUrl
 from sidecar.core.headers import OF_THE_CONNECTION
-from sidecar.core.settings import (
-    BreakerPolicy,
-    ContentFilter,
-    Entry,
-    Price,
-    Provider,
-    Route,
-    Secret,
-    Settings,
-    Timeouts,
-)
+from sidecar.core.policies import P95, BreakerPolicy, ContentFilter, Hedge, RetryPolicy, Timeouts
+from sidecar.core.settings import Entry, Price, Provider, Route, Secret, Settings
+from sidecar.core.units import Unit
 from sidecar.dialects.presets import PRESETS
 
 
@@ -107,6 +99,25 @@ class ApiKeys(ListOf):
         return keys
 
 
+class HedgeDelay(Quantity):
+    """A duration, or the word for what the provider usually takes."""
+
+    def __init__(self) -> None:
+        super().__init__(Unit.SECONDS)
+
+    def parse(self, text: str) -> Any:
+        """Seconds, or the word. Raises `Wrong`."""
+        return P95 if text == P95 else super().parse(text)
+
+    def write(self, value: Any) -> Any:
+        """As the file has it."""
+        return P95 if value == P95 else super().write(value)
+
+    def schema(self) -> Json:
+        """Either."""
+        return {"anyOf": [{"const": P95}, super().schema()]}
+
+
 class ProviderName(Text):
     """A provider, by its name."""
 
@@ -160,8 +171,10 @@ PROVIDER = Section(
     api_keys=ApiKeys(),
     headers=Headers(SecretText(), HEADER),
     proxy=Optional(ProxyUrl()),
+    max_in_flight=Optional(Whole(least=1)),
     breaker=Section(BreakerPolicy, partial=True),
     timeouts=ATTEMPT_CLOCKS,
+    retry=Section(RetryPolicy, partial=True),
     errors=RULES,
 )
 ENTRY = ChainEntry(
@@ -184,6 +197,8 @@ FILE = Section(
     store=Store(),
     breaker=shape_of(BreakerPolicy),
     timeouts=shape_of(Timeouts),
+    retry=shape_of(RetryPolicy),
+    hedge=Section(Hedge, after=Optional(HedgeDelay())),
     content_filter=shape_of(ContentFilter),
     prices=MapOf(shape_of(Price), PROVIDER_AND_MODEL),
     errors=RULES,

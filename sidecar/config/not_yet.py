@@ -9,19 +9,10 @@ NOT_YET = "is not supported by this version; remove it"
 
 # `*` stands for any one part of a path: a provider's name, a position in a list.
 KEYS = (
-    "retry",
-    "streaming",
-    "hedge",
     "tracing",
     "fleet",
-    "breaker.slow",
     "breaker.all_open",
-    "providers.*.max_in_flight",
-    "providers.*.retry",
-    "providers.*.breaker.slow",
     "providers.*.breaker.all_open",
-    "routes.*.after_content",
-    "routes.*.chain.*.prefill",
 )
 STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "etcd", "etcds")
 

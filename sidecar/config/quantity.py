@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from sidecar.config.problem import Wrong
-from sidecar.core.settings import Unit
+from sidecar.core.units import Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from enum import StrEnum
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from sidecar.config.addresses import AddressText
 from sidecar.config.containers import ListOf, SetOf
@@ -27,9 +36,11 @@ from sidecar.config.shapes import (
     SecretText,
     Shape,
     Text,
+    Truth,
     Whole,
 )
-from sidecar.core.settings import Address, Secret, Unit
+from sidecar.core.settings import Address, Secret
+from sidecar.core.units import Unit
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -140,6 +151,7 @@ class Section(Shape):
 
 _SIMPLE: dict[Any, Shape] = {
     str: Text(),
+    bool: Truth(),
     int: Whole(),
     float: Number(),
     Secret: SecretText(),
@@ -150,6 +162,7 @@ _GENERIC: dict[Any, Callable[[tuple[Any, ...]], Shape]] = {
     Annotated: lambda parts: Quantity(parts[1]),
     Literal: Choice,
     UnionType: lambda parts: Optional(shape_of(parts[0])),
+    Union: lambda parts: Optional(shape_of(parts[0])),  # as `|` writes it after an annotation
     frozenset: lambda parts: SetOf(shape_of(parts[0])),
 }
 
@@ -168,5 +181,6 @@ def shape_of(hint: Any, *, partial: bool = False) -> Shape:
 
 
 def _suffix(hint: Any) -> str:
-    marks = getattr(hint, "__metadata__", ())
+    said = get_args(hint)[0] if get_origin(hint) is Union else hint
+    marks = getattr(said, "__metadata__", ())
     return next((SCALES[mark].suffix for mark in marks if isinstance(mark, Unit)), "")

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from sidecar.config.cursor import Cursor
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.quantity import SCALES, format_quantity, parse_quantity
-from sidecar.core.settings import Secret, Unit
+from sidecar.core.settings import Secret
+from sidecar.core.units import Unit
 
 Json = dict[str, Any]
 TEMPLATE: Json = {"type": "string", "pattern": r"\$\{"}  # a variable may come to anything
@@ -187,6 +188,20 @@ class Whole(Number):
         if self._least is not None:
             whole["minimum"] = self._least
         return {"anyOf": [whole, TEMPLATE]}
+
+
+class Truth(Word):
+    """True or false, also as a variable may hold it."""
+
+    def parse(self, text: str) -> bool:
+        """Which of the two. Raises `Wrong`."""
+        if text.lower() not in ("true", "false"):
+            raise Wrong("must be true or false")
+        return text.lower() == "true"
+
+    def schema(self) -> Json:
+        """One of the two, or a variable that holds it."""
+        return {"anyOf": [{"type": "boolean"}, TEMPLATE]}
 
 
 class Optional(Shape):

@@ -7,17 +7,9 @@ from typing import Any
 
 from sidecar.config.forms import FILE
 from sidecar.config.quantity import format_quantity
-from sidecar.core.settings import (
-    BreakerPolicy,
-    ContentFilter,
-    Entry,
-    OpenBackoff,
-    Price,
-    Provider,
-    Settings,
-    Timeouts,
-    Unit,
-)
+from sidecar.core.policies import BreakerPolicy, ContentFilter, OpenBackoff, Timeouts
+from sidecar.core.settings import Entry, Price, Provider, Settings
+from sidecar.core.units import Unit
 from sidecar.dialects.presets import PRESETS
 
 ON_REFUSAL = {

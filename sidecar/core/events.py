@@ -59,6 +59,16 @@ class Stage(StrEnum):
     AFTER_CONTENT = "after_content"
 
 
+class ExtraResult(StrEnum):
+    """What became of an extra try at a provider: a retry or a hedge."""
+
+    RECOVERED = "recovered"
+    FAILED = "failed"
+    WON = "won"
+    LOST = "lost"
+    NO_BUDGET = "no_budget"
+
+
 class Usage(NamedTuple):
     """Tokens that a provider says it counted. `input` includes `cached_input`."""
 
@@ -136,6 +146,25 @@ class FailedOver:
 
 
 @dataclass(slots=True, kw_only=True)
+class Retried:
+    """The same provider was worth another try: `recovered`, `failed`, or `no_budget` for it."""
+
+    provider: str
+    result: ExtraResult
+
+
+@dataclass(slots=True, kw_only=True)
+class Hedged:
+    """`provider` was worth asking as well, beside a slow one: `won`, `lost`, or `no_budget`.
+
+    `lost` is also one that failed.
+    """
+
+    provider: str
+    result: ExtraResult
+
+
+@dataclass(slots=True, kw_only=True)
 class StreamInterrupted:
     """A streamed answer broke off."""
 
@@ -198,6 +227,8 @@ Event = (
     | Skipped
     | Parked
     | FailedOver
+    | Retried
+    | Hedged
     | StreamInterrupted
     | RequestEnded
     | BreakerMoved

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
-from sidecar.core.settings import ContentFilter, Entry
+from sidecar.core.policies import ContentFilter
+from sidecar.core.settings import Entry
 
 MOST_AGAINS = 8  # extra tries at once: a key each, or a field that is left out
 NOTHING: frozenset[Capability] = frozenset()

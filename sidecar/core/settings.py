@@ -7,24 +7,23 @@ A field's name is its key in YAML less the unit: `open_timeout_s` is `open_timeo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Literal
 
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import Outcome
-
-
-class Unit(StrEnum):
-    """What a number counts; in YAML such a number is a string with its unit."""
-
-    SECONDS = "duration"
-    BYTES = "size"
-
-
-Seconds = Annotated[float, Unit.SECONDS]
-Bytes = Annotated[int, Unit.BYTES]
+from sidecar.core.policies import (
+    AfterContent,
+    BreakerPolicy,
+    ContentFilter,
+    Hedge,
+    RetryPolicy,
+    Scope,
+    Streaming,
+    Timeouts,
+)
+from sidecar.core.units import Bytes, Seconds, require
 
 
 class Secret:
@@ -49,20 +48,6 @@ class Secret:
         return hash(self._text)
 
 
-class Scope(StrEnum):
-    """What one breaker stands in front of."""
-
-    PROVIDER = "provider"
-    MODEL = "model"
-
-
-class ContentFilter(StrEnum):
-    """What a refusal by a provider's content policy does."""
-
-    RETURN = "return"
-    FAIL_OVER = "fail_over"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a listener binds. Port 0 lets the system choose."""
@@ -80,61 +65,6 @@ class LogSettings:
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBackoff:
-    """How the open time grows with failed half-open rounds."""
-
-    multiplier: float = 1.0
-    max_s: Seconds = 600.0
-
-    def __post_init__(self) -> None:
-        require(self.multiplier >= 1, "multiplier", "must be at least 1", self.multiplier)
-        require(self.max_s > 0, "max", "must be positive", self.max_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerPolicy:
-    """When a breaker opens, for how long, and what closes it again."""
-
-    failure_threshold: int = 3
-    failure_window_s: Seconds = 60.0
-    failure_ratio: float = 0.5
-    min_requests: int = 10
-    ratio_window_s: Seconds = 30.0
-    success_threshold: int = 2
-    half_open_probes: int = 2
-    open_timeout_s: Seconds = 60.0
-    open_backoff: OpenBackoff = field(default_factory=OpenBackoff)
-    scope: Scope = Scope.PROVIDER
-
-    def __post_init__(self) -> None:
-        for name in ("failure_threshold", "min_requests", "success_threshold", "half_open_probes"):
-            require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("failure_window", "ratio_window", "open_timeout"):
-            value = getattr(self, f"{name}_s")
-            require(value > 0, name, "must be positive", value)
-        require(
-            0 < self.failure_ratio <= 1, "failure_ratio", "must be in (0, 1]", self.failure_ratio
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """The clocks of one attempt, and `total_s` of the whole chain."""
-
-    connect_s: Seconds = 5.0
-    first_token_s: Seconds = 12.0
-    first_token_reasoning_s: Seconds = 60.0
-    answer_s: Seconds = 120.0
-    idle_s: Seconds = 30.0
-    total_s: Seconds = 300.0
-
-    def __post_init__(self) -> None:
-        for name in ("connect", "first_token", "first_token_reasoning", "answer", "idle", "total"):
-            value = getattr(self, f"{name}_s")
-            require(value > 0, name, "must be positive", value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +128,9 @@ class Provider:
 
     `base_url` has no trailing slash and includes the `/v1` part; `query` follows every path below
     it. `headers` are added to every request to it. `proxy` is the URL of an HTTP proxy, `ca_file`
-    a PEM file. `errors` are tried in order before the taxonomy; `cannot` is what its kind or the
-    operator says is beyond it.
+    a PEM file. `max_in_flight` is how many calls it may have at once, `None` for any number.
+    `errors` are tried in order before the taxonomy; `cannot` is what its kind or the operator says
+    is beyond it.
     """
 
     name: str
@@ -211,8 +142,10 @@ class Provider:
     headers: tuple[tuple[str, Secret], ...] = ()
     proxy: Secret | None = None
     ca_file: str | None = None
+    max_in_flight: int | None = None
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     errors: tuple[ErrorRule, ...] = ()
     cannot: frozenset[Capability] = frozenset()
 
@@ -227,13 +160,15 @@ class Entry:
     """One place in a chain: a provider, the model it is asked for, and the clocks in force.
 
     `model` is `None` where the application's own model name goes on unchanged. `context` is the
-    window in tokens, `None` where nobody said. `cannot` is what is beyond it, the provider's own
+    window in tokens, `None` where nobody said. `prefill`: it goes on with what an assistant's
+    message at the end of the chat begins. `cannot` is what is beyond it, the provider's own
     included.
     """
 
     provider: Provider
     model: str | None = None
     context: int | None = None
+    prefill: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     cannot: frozenset[Capability] = frozenset()
 
@@ -257,6 +192,7 @@ class Route:
     models: tuple[str, ...]
     chain: tuple[Entry, ...]
     content_filter: ContentFilter = ContentFilter.RETURN
+    after_content: AfterContent = AfterContent.ERROR
     total_s: Seconds = 300.0
 
     @cached_property
@@ -288,6 +224,8 @@ class Settings:
     listen: Address = Address(host="127.0.0.1", port=8787)
     admin: Address = Address(host="0.0.0.0", port=9464)  # noqa: S104  read-only for the network
     log: LogSettings = field(default_factory=LogSettings)
+    streaming: Streaming = field(default_factory=Streaming)
+    hedge: Hedge = field(default_factory=Hedge)
     limits: Limits = field(default_factory=Limits)
     drain_timeout_s: Seconds = 25.0
     admin_token: Secret | None = None
@@ -297,9 +235,3 @@ class Settings:
     def route_for(self, model: str) -> Route | None:
         """The first route whose patterns match `model`."""
         return next((route for route in self.routes if route.serves(model)), None)
-
-
-def require(holds: object, name: str, rule: str, value: object) -> None:
-    """Raise the `ValueError` of a setting that breaks its rule, naming it and its value."""
-    if not holds:
-        raise ValueError(f"{name}: {rule}, got {value}")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sidecar.core.events import Cause
 from sidecar.core.outcome import Verdict
-from sidecar.core.settings import BreakerPolicy
+from sidecar.core.policies import BreakerPolicy
 
 SLICES = 10  # of the ratio's window: more forget smoother, at more bytes
 

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from sidecar.app import Sidecar
-from sidecar.core.settings import BreakerPolicy
+from sidecar.core.policies import BreakerPolicy
 from sidecar.faults.provider import ScriptedProvider
 
 PRIMARY, SECOND = "gemini", "huggingface"

@@ -12,8 +12,9 @@ from sidecar.core.cooldown import WHOLE_PROVIDER, Unstated
 from sidecar.core.events import Cause, State
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
+from sidecar.core.policies import BreakerPolicy, Timeouts
 from sidecar.core.record import Policy, Record
-from sidecar.core.settings import BreakerPolicy, Entry, Timeouts
+from sidecar.core.settings import Entry
 from sidecar.core.tally import Tally
 
 

@@ -9,7 +9,8 @@ import orjson
 
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Outcome
-from sidecar.core.settings import ContentFilter, Limits
+from sidecar.core.policies import ContentFilter
+from sidecar.core.settings import Limits
 from sidecar.core.taxonomy import Complaint, judge_error
 from sidecar.dialects.dialect import Untranslatable
 

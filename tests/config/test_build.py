@@ -6,25 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config import redacted
 from sidecar.config.build import idle
 from sidecar.config.errors import CLASSES
 from sidecar.config.patterns import covers
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import Outcome
-from sidecar.core.settings import (
-    Address,
+from sidecar.core.policies import (
     BreakerPolicy,
     ContentFilter,
-    ErrorMatch,
-    ErrorRule,
     OpenBackoff,
-    Price,
-    Provider,
+    RetryBudget,
+    RetryPolicy,
     Scope,
-    Secret,
-    Settings,
+    Slow,
     Timeouts,
 )
+from sidecar.core.settings import Address, ErrorMatch, ErrorRule, Price, Provider, Secret, Settings
 from sidecar.dialects.presets import PRESETS, Preset, Variable
 from tests.config.texts import BASE, problems_of, settings_of
 
@@ -433,3 +431,31 @@ def test_a_route_may_name_models_that_its_own_pattern_covers() -> None:
     settings = settings_of(BASE.replace('["*"]', '["gpt-*", gpt-4o]'))
 
     assert settings.routes[0].models == ("gpt-*", "gpt-4o")
+
+
+def test_retries_and_streams_are_read_and_shown_as_written() -> None:
+    settings = settings_of(
+        """
+        providers:
+          one: {kind: openai, max_in_flight: 3, retry: {attempts: 0}}
+          two: {kind: openai, breaker: {slow: {first_token: 3s}}}
+        routes:
+          - models: [a]
+            chain: [one, {provider: two, prefill: true}]
+            after_content: buffer
+          - {models: [b], chain: [one]}
+        retry: {attempts: 2, budget: {floor: 3}}
+        streaming: {keep_alive: off, upstream: always, after_content: resume}
+        hedge: {after: p95}
+        """
+    )
+
+    one, two = settings.providers
+    assert one.retry == RetryPolicy(attempts=0, budget=RetryBudget(floor=3))
+    assert two.retry.attempts == 2
+    assert (one.max_in_flight, two.max_in_flight) == (3, None)
+    assert (one.breaker.slow, two.breaker.slow) == (Slow(), Slow(first_token_s=3.0))
+    assert [entry.prefill for entry in settings.routes[0].chain] == [False, True]
+    assert [route.after_content for route in settings.routes] == ["buffer", "resume"]
+    assert settings.streaming.keep_alive_s is None
+    assert redacted(settings)["hedge"] == {"after": "p95"}

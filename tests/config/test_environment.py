@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.config import ConfigError, Loaded, load
-from sidecar.core.settings import Address, BreakerPolicy, Secret
+from sidecar.core.policies import BreakerPolicy
+from sidecar.core.settings import Address, Secret
 from sidecar.dialects.presets import PRESETS
 from tests.config.texts import BASE, problems_of, settings_of
 

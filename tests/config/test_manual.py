@@ -18,7 +18,8 @@ from sidecar.config import json_schema, load
 from sidecar.config.errors import CLASSES
 from sidecar.config.not_yet import KEYS, STORES
 from sidecar.core.capability import Capability
-from sidecar.core.settings import BreakerPolicy, Settings, Timeouts
+from sidecar.core.policies import BreakerPolicy, RetryPolicy, Timeouts
+from sidecar.core.settings import Settings
 from sidecar.dialects.presets import PRESETS
 from tests.config.texts import problems_of
 
@@ -76,7 +77,7 @@ def test_the_shipped_schema_is_current() -> None:
         *("{}", "{providers: {}, routes: []}"),
         "{providers: {a: {kind: x}}, routes: [{models: [a], chain: [a]}]}",
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], drain_timeout: 60}",
-        "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], retry: {}}",
+        "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], fleet: {}}",
         "{providers: {a: {kind: openai, no: 1}}, routes: [{models: [a], chain: [a]}]}",
         "{providers: {a: {kind: openai, api_keys: []}}, routes: [{models: [a], chain: [a]}]}",
         "{providers: {a: {kind: openai, cannot: [x]}}, routes: [{models: [a], chain: [a]}]}",
@@ -101,6 +102,7 @@ def test_the_manual_says_the_defaults_of_breakers_and_clocks() -> None:
     gemini = load(MANUAL, KEYED).settings.providers[0]
 
     assert (gemini.breaker, gemini.timeouts) == (BreakerPolicy(), Timeouts())
+    assert gemini.retry == RetryPolicy()
 
 
 def test_the_manual_has_every_key() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidecar.config.problem import Wrong
 from sidecar.config.quantity import format_quantity, parse_quantity
-from sidecar.core.settings import Unit
+from sidecar.core.units import Unit
 
 DURATIONS = [("250ms", 0.25), ("60s", 60.0), ("1.5s", 1.5), ("10m", 600.0), ("1h", 3600.0)]
 SIZES = [("7B", 7), ("32KiB", 32768), ("32MiB", 33554432), ("1GiB", 1073741824), ("2KB", 2000)]

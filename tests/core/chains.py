@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sidecar.core.settings import Entry, Provider, Timeouts
+from sidecar.core.policies import Timeouts
+from sidecar.core.settings import Entry, Provider
 
 
 def entry(name: str, *, context: int | None = None, first_token_s: float = 12.0) -> Entry:

@@ -12,7 +12,8 @@ from sidecar.core.capability import Capability
 from sidecar.core.failover import MOST_AGAINS, Failover, Failure, GiveUp, Step, Try
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Refusal
-from sidecar.core.settings import ContentFilter, Entry
+from sidecar.core.policies import ContentFilter
+from sidecar.core.settings import Entry
 from tests.core.chains import entry
 
 A, B, C = entry("a"), entry("b"), entry("c")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidecar.core.events import Cause
 from sidecar.core.outcome import Verdict
-from sidecar.core.settings import BreakerPolicy
+from sidecar.core.policies import BreakerPolicy
 from sidecar.core.tally import SLICES, Tally, accuse, count, error_ratio, failures_in_a_row
 
 POLICY = BreakerPolicy()

@@ -10,8 +10,9 @@ from typing import Any
 from sidecar.core.events import BreakerMoved, Event, ProbeEnded, ProbeVerdict
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit, Refusal
+from sidecar.core.policies import BreakerPolicy
 from sidecar.core.record import Record
-from sidecar.core.settings import BreakerPolicy, Entry, Provider
+from sidecar.core.settings import Entry, Provider
 from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, Store, StoreUnavailable, Swap, Sync
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers

@@ -7,7 +7,7 @@ import pytest
 from sidecar.core.events import Parked
 from sidecar.core.outcome import COOLING, PARKING, Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit, Refusal
-from sidecar.core.settings import Scope
+from sidecar.core.policies import Scope
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import DOWN, LIMITED, OK, FakeClock, Pod, entry, limited, with_policy
 

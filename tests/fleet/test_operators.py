@@ -9,7 +9,7 @@ import pytest
 from sidecar.core.events import State
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending
-from sidecar.core.settings import Scope
+from sidecar.core.policies import Scope
 from sidecar.fleet.status import AsideStatus
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers

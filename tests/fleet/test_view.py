@@ -8,7 +8,7 @@ import pytest
 from sidecar.core.events import BreakerMoved, ProbeVerdict
 from sidecar.core.outcome import FAILURES, PARKING, Outcome, SkipReason
 from sidecar.core.permit import Breakers, Ending
-from sidecar.core.settings import OpenBackoff, Scope
+from sidecar.core.policies import OpenBackoff, Scope
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import (
     BLAMELESS,

@@ -17,7 +17,8 @@ from sidecar.core.events import (
     Usage,
 )
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
-from sidecar.core.settings import BreakerPolicy, Entry, Provider, Route, Scope, Settings
+from sidecar.core.policies import BreakerPolicy, Scope
+from sidecar.core.settings import Entry, Provider, Route, Settings
 
 
 @dataclass

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sidecar.core.events import BreakerMoved, Cause, ProbeEnded, ProbeVerdict, State
-from sidecar.core.settings import BreakerPolicy, Scope
+from sidecar.core.policies import BreakerPolicy, Scope
 from sidecar.faults.catalog import ok, status
 from tests.stories.world import CHAT, World, a_world
 

@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 
-from sidecar.core.settings import Timeouts
+from sidecar.core.policies import Timeouts
 from sidecar.faults.answer import Answer
 from tests.stories.agents import agent
 from tests.stories.voices import VOICES, Reply, Results, Turn, User, Voice, Wish

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.core.events import AttemptEnded
 from sidecar.core.outcome import RequestOutcome
-from sidecar.core.settings import Timeouts
+from sidecar.core.policies import Timeouts
 from sidecar.faults.catalog import CATALOG, Effect, Fault
 from tests.stories.told import WORDS, word_for
 from tests.stories.world import MESSAGES, MODEL, QUICK, World, a_world, eventually

@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from sidecar.core.settings import Timeouts
+from sidecar.core.policies import Timeouts
 from sidecar.dialects.dialect import Json
 from sidecar.faults.catalog import fault, ok
 from sidecar.faults.fault import Fault

@@ -13,7 +13,7 @@ import pytest
 
 from sidecar.app import Sidecar
 from sidecar.core.outcome import Endpoint, RequestOutcome
-from sidecar.core.settings import Timeouts
+from sidecar.core.policies import Timeouts
 from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.catalog import Effect, Fault, fault, ok, status
 from sidecar.faults.fault import open_answer, send

@@ -13,17 +13,8 @@ import openai
 
 from sidecar.app import Sidecar
 from sidecar.core.events import Event, RequestEnded
-from sidecar.core.settings import (
-    Address,
-    BreakerPolicy,
-    Entry,
-    Limits,
-    Provider,
-    Route,
-    Secret,
-    Settings,
-    Timeouts,
-)
+from sidecar.core.policies import BreakerPolicy, Timeouts
+from sidecar.core.settings import Address, Entry, Limits, Provider, Route, Secret, Settings
 from sidecar.dialects.presets import PRESETS
 from sidecar.faults.provider import ScriptedProvider
 from tests.stories.voices import openai_at

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from sidecar.core.settings import Timeouts
+from sidecar.core.policies import Timeouts
 from sidecar.dialects.dialect import Json
 from sidecar.faults.answer import MESSAGES, RESPONSES, Scene
 from sidecar.faults.catalog import ok

@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.core.events import AttemptEnded
 from sidecar.core.outcome import Outcome, RequestOutcome
-from sidecar.core.settings import BreakerPolicy, Timeouts
+from sidecar.core.policies import BreakerPolicy, Timeouts
 from sidecar.dialects.presets import PRESETS
 from sidecar.faults import answer
 from sidecar.faults.answer import Json, Scene
