@@ -40,7 +40,8 @@ class Ending:
 
     `status` is 0 where the provider gave no answer; `wait_s` is how long it asked us to stay away,
     `None` where it said nothing. `one_key`: what it refused is one key of several, and the others
-    can still be used. `blameless`: the failure says nothing about the provider's health.
+    can still be used. `blameless`: the failure says nothing about the provider's health. `ttft_s`
+    is how long the first token of a streamed answer took, `None` where there was none.
     """
 
     outcome: Outcome
@@ -48,11 +49,17 @@ class Ending:
     wait_s: float | None = None
     one_key: bool = False
     blameless: bool = False
+    ttft_s: float | None = None
 
     @property
     def verdict(self) -> Verdict:
         """What it says about the provider."""
         return Verdict.VOID if self.blameless else verdict_of(self.outcome)
+
+    def is_slow(self, limit_s: float) -> bool:
+        """Whether it is a success that took more than `limit_s` to begin."""
+        late = self.ttft_s is not None and self.ttft_s > limit_s
+        return late and self.verdict is Verdict.SUCCESS
 
 
 class Breakers(Protocol):

@@ -21,6 +21,7 @@ class Slice(NamedTuple):
     number: int
     calls: int = 0
     failures: int = 0
+    slow: int = 0
 
 
 class Tally(NamedTuple):
@@ -50,18 +51,29 @@ def count(
     failed = verdict is Verdict.FAILURE
     return Tally(
         (*tally.streak, now_s)[-policy.failure_threshold :] if failed else (),
-        _sliced(tally.slices, _slice_number(policy, now_s), failed),
+        _sliced(tally.slices, _slice_number(policy, now_s), 1 if failed else 0),
         now_s if attested else tally.attested_s,
     )
 
 
+def count_slow(tally: Tally, policy: BreakerPolicy, now_s: float) -> Tally:
+    """Add one call that went well, but whose first token took too long."""
+    slices = _sliced(tally.slices, _slice_number(policy, now_s), 0, 1)
+    return Tally((), slices, tally.attested_s)
+
+
 def accuse(tally: Tally, policy: BreakerPolicy, now_s: float) -> Accusation | None:
-    """Whether it is too much: to be asked after each failure."""
+    """Whether it is too much: to be asked after each failure and each slow success."""
     if failures_in_a_row(tally, policy, now_s) >= policy.failure_threshold:
         return Accusation(Cause.FAILURES, tally.attested_s >= tally.streak[0])
-    calls, failures = _sum(tally, policy, now_s)
-    if calls >= policy.min_requests and failures >= policy.failure_ratio * calls:
-        return Accusation(Cause.RATIO, tally.attested_s >= now_s - policy.ratio_window_s)
+    _, calls, failures, slow = _sum(tally, policy, now_s)
+    if calls < policy.min_requests:
+        return None
+    attested = tally.attested_s >= now_s - policy.ratio_window_s
+    if failures >= policy.failure_ratio * calls:
+        return Accusation(Cause.RATIO, attested)
+    if slow and failures + slow >= policy.slow.ratio * calls:
+        return Accusation(Cause.SLOW, attested)
     return None
 
 
@@ -71,24 +83,33 @@ def failures_in_a_row(tally: Tally, policy: BreakerPolicy, now_s: float) -> int:
 
 
 def error_ratio(tally: Tally, policy: BreakerPolicy, now_s: float) -> float:
-    """Which part of the calls in the ratio's window failed; 0 without any."""
-    calls, failures = _sum(tally, policy, now_s)
-    return failures / calls if calls else 0.0
+    """Which part of the calls in the ratio's window failed; 0 without any. Slow is no error."""
+    window = _sum(tally, policy, now_s)
+    return window.failures / window.calls if window.calls else 0.0
 
 
 def _slice_number(policy: BreakerPolicy, now_s: float) -> int:
     return int(now_s * SLICES / policy.ratio_window_s)
 
 
-def _sliced(slices: tuple[Slice, ...], number: int, failed: bool) -> tuple[Slice, ...]:  # noqa: FBT001  private, and read at once
+def _sliced(
+    slices: tuple[Slice, ...], number: int, failures: int, slow: int = 0
+) -> tuple[Slice, ...]:
     last = slices[-1] if slices else None
     if last and last.number == number:
-        return *slices[:-1], Slice(number, last.calls + 1, last.failures + failed)
+        grown = Slice(number, last.calls + 1, last.failures + failures, last.slow + slow)
+        return *slices[:-1], grown
     young = (old for old in slices if old.number > number - SLICES)
-    return *young, Slice(number, 1, int(failed))
+    return *young, Slice(number, 1, failures, slow)
 
 
-def _sum(tally: Tally, policy: BreakerPolicy, now_s: float) -> tuple[int, int]:
-    oldest = _slice_number(policy, now_s) - SLICES + 1
-    live = [part for part in tally.slices if part.number >= oldest]
-    return sum(part.calls for part in live), sum(part.failures for part in live)
+def _sum(tally: Tally, policy: BreakerPolicy, now_s: float) -> Slice:
+    """All that is in the window, as the slice of this moment."""
+    number = _slice_number(policy, now_s)
+    live = [part for part in tally.slices if part.number > number - SLICES]
+    return Slice(
+        number,
+        sum(part.calls for part in live),
+        sum(part.failures for part in live),
+        sum(part.slow for part in live),
+    )

@@ -36,13 +36,15 @@ class Cell:
     """One breaker as this pod sees it.
 
     `record` is the store's; `own` stands above it from the moment this pod opens the breaker on its
-    own account until the store moves. `told` is the state that was last reported.
+    own account until the store moves. `told` is the state that was last reported. `slow_s`:
+    a first token that takes longer is slow.
     """
 
     def __init__(self, entries: list[Entry], record: Record) -> None:
         self.name = record.name
         self.provider = entries[0].provider.name
         self.policy = entries[0].provider.breaker
+        self.slow_s = self.policy.slow.first_token_s
         self.terms = terms_of(self.policy, (entry.timeouts for entry in entries))
         self.record = record
         self.own: Record | None = None

@@ -36,12 +36,13 @@ class Evidence:
         )
 
     def of_probe(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> ProbeVerdict:
-        """What a probe showed."""
+        """What a probe showed. A slow one is a failure, or a slow provider would flap."""
         if now_s >= permit.deadline_s:
             return ProbeVerdict.LOST
         if permit.epoch != cell.epoch:
             return ProbeVerdict.VOID
-        verdict = ending.verdict
+        slow = cell.slow_s is not None and ending.is_slow(cell.slow_s)
+        verdict = Verdict.FAILURE if slow else ending.verdict
         doubtful = not (ending.outcome in ATTESTED or self.has_way_out(cell, now_s))
         if verdict is Verdict.FAILURE and doubtful:
             return ProbeVerdict.INCONCLUSIVE

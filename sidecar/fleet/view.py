@@ -11,7 +11,7 @@ from sidecar.core.events import ProbeEnded, ProbeVerdict, Report, State
 from sidecar.core.outcome import ATTESTED, SkipReason, Verdict
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import Entry
-from sidecar.core.tally import accuse, count
+from sidecar.core.tally import accuse, count, count_slow
 from sidecar.fleet.asides import Asides
 from sidecar.fleet.board import Board
 from sidecar.fleet.cell import Cell
@@ -180,8 +180,13 @@ class FleetBreakers:
 
     def _count(self, cell: Cell, ending: Ending, now_s: float) -> None:
         verdict, attested = ending.verdict, ending.outcome in ATTESTED
-        cell.tally = count(cell.tally, cell.policy, verdict, now_s, attested=attested)
-        accusation = verdict is Verdict.FAILURE and accuse(cell.tally, cell.policy, now_s)
+        slow = cell.slow_s is not None and ending.is_slow(cell.slow_s)
+        if slow:
+            cell.tally = count_slow(cell.tally, cell.policy, now_s)
+        else:
+            cell.tally = count(cell.tally, cell.policy, verdict, now_s, attested=attested)
+        bad = slow or verdict is Verdict.FAILURE
+        accusation = bad and accuse(cell.tally, cell.policy, now_s)
         if not accusation:
             return
         sound = accusation.attested or self._evidence.has_way_out(cell, now_s)

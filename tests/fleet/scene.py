@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.core.events import BreakerMoved, Event, ProbeEnded, ProbeVerdict
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit, Refusal
-from sidecar.core.policies import BreakerPolicy
+from sidecar.core.policies import BreakerPolicy, Slow
 from sidecar.core.record import Record
 from sidecar.core.settings import Entry, Provider
 from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, Store, StoreUnavailable, Swap, Sync
@@ -21,6 +21,7 @@ OK = Ending(outcome=Outcome.OK, status=200)
 DOWN = Ending(outcome=Outcome.SERVER_ERROR, status=503)
 SILENT = Ending(outcome=Outcome.TIMEOUT_CONNECT)
 HUNG_UP = Ending(outcome=Outcome.CANCELLED)
+LATE = Ending(outcome=Outcome.OK, status=200, ttft_s=3.1)  # for who waits 3 s
 BLAMELESS = Ending(outcome=Outcome.GENERATION_FAILED, status=400, blameless=True)
 LIMITED = Ending(outcome=Outcome.RATE_LIMIT, status=429)
 UNIX_S = 1_700_000_000.0
@@ -187,6 +188,11 @@ async def settled(turns: int = 30) -> None:
     """Let the background tasks do what they can do now."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+def impatient(**changes: Any) -> BreakerPolicy:
+    """The default policy, to which a first token after 3 s is slow, but for `changes`."""
+    return with_policy(slow=Slow(first_token_s=3.0), **changes)
 
 
 def with_policy(**changes: Any) -> BreakerPolicy:

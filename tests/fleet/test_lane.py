@@ -10,9 +10,21 @@ from sidecar.core.permit import Ending, Refusal
 from sidecar.core.record import Record
 from sidecar.fleet import background_lane
 from sidecar.fleet.stores.base import StoreUnavailable
-from tests.fleet.scene import DOWN, OK, SILENT, DistantStore, FakeClock, Pod, entry, settled
+from tests.fleet.scene import (
+    DOWN,
+    LATE,
+    OK,
+    SILENT,
+    DistantStore,
+    FakeClock,
+    Pod,
+    entry,
+    impatient,
+    settled,
+)
 
 OTHER = entry("anthropic", "haiku")
+ENTRIES = (entry(policy=impatient()), OTHER)
 
 
 class Pods(list[Pod]):
@@ -42,7 +54,9 @@ async def pods() -> AsyncIterator[Pods]:
     fleet = Pods()
     fleet.clock = FakeClock()
     fleet.store = DistantStore(fleet.clock)
-    fleet.extend(Pod(fleet.clock, fleet.store, name=f"pod-{letter}") for letter in "abcde")
+    fleet.extend(
+        Pod(fleet.clock, fleet.store, entries=ENTRIES, name=f"pod-{letter}") for letter in "abcde"
+    )
     for pod in fleet:
         await pod.breakers.open()
     await settled()
@@ -209,6 +223,46 @@ async def test_an_answer_of_long_ago_proves_nothing(pods: Pods) -> None:
     await settled()
 
     assert pods[1].refused() is None
+
+
+async def test_a_pod_to_which_all_is_slow_opens_for_itself_alone(pods: Pods) -> None:
+    pods[0].calls(10, LATE)
+    await settled()
+
+    assert (pods[0].refused(), pods[1].refused(), pods.record.state) == (
+        SkipReason.OPEN,
+        None,
+        State.CLOSED,
+    )
+
+
+async def test_slow_calls_open_it_for_all_where_the_provider_owned_up_to_a_failure(
+    pods: Pods,
+) -> None:
+    pods[0].call(DOWN)
+    pods[0].calls(9, LATE)
+    await settled()
+
+    assert [pod.moves for pod in pods[:2]] == [
+        ["closed>open slow self"],
+        ["closed>open slow fleet"],
+    ]
+
+
+async def test_slow_calls_open_it_for_all_where_another_provider_answers(pods: Pods) -> None:
+    pods[0].call(OK, OTHER)
+    pods[0].calls(10, LATE)
+    await settled()
+
+    assert pods[1].refused() is SkipReason.OPEN
+
+
+async def test_a_slow_probe_without_a_way_out_bars_only_its_pod(pods: Pods) -> None:
+    await probing(pods)
+    pods[0].call(LATE)
+    await settled()
+
+    assert (pods.record.state, pods.record.excluded) == (State.HALF_OPEN, ("pod-a",))
 
 
 async def test_a_rate_limit_is_shared(pods: Pods) -> None:

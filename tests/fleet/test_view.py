@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -14,6 +14,7 @@ from tests.fleet.scene import (
     BLAMELESS,
     DOWN,
     HUNG_UP,
+    LATE,
     LIMITED,
     OK,
     SILENT,
@@ -21,6 +22,7 @@ from tests.fleet.scene import (
     FakeClock,
     Pod,
     entry,
+    impatient,
     with_policy,
 )
 
@@ -139,6 +141,67 @@ def test_with_a_breaker_for_each_model_they_do_not() -> None:
     pod.calls(3, DOWN)
 
     assert pod.refused(entry(model="pro", policy=policy)) is None
+
+
+# --- closed, and slow
+
+
+def slowed(*endings: Ending, **changes: Any) -> Pod:
+    """A pod that thinks three seconds slow, after these calls."""
+    pod = Pod(entries=[entry(policy=impatient(**changes))])
+    for ending in endings:
+        pod.call(ending)
+    return pod
+
+
+def test_half_of_ten_calls_slow_to_begin_open_it() -> None:
+    assert slowed(*[OK, LATE] * 5).moves == ["closed>open slow self"]
+
+
+def test_a_slow_success_opens_it_by_itself() -> None:
+    pod = slowed(*[LATE] * 5, *[OK] * 4)
+    before = pod.moves
+    pod.call(LATE)
+
+    assert (before, pod.moves) == ([], ["closed>open slow self"])
+
+
+def test_slow_calls_and_failures_count_together() -> None:
+    endings = [*[OK] * 5, LATE, DOWN, LATE, DOWN, LATE]
+
+    assert slowed(*endings).moves == ["closed>open slow self"]
+
+
+def test_the_last_of_them_may_be_a_failure() -> None:
+    endings = [*[OK] * 5, LATE, DOWN, LATE, LATE, DOWN]
+
+    assert slowed(*endings).moves == ["closed>open slow self"]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [OK, replace(LATE, ttft_s=3.0), replace(OK, ttft_s=None), replace(HUNG_UP, ttft_s=9.0)],
+    ids=["not streamed", "just in time", "no first token", "hung up"],
+)
+def test_what_is_not_slow_does_not_open_it(ending: Ending) -> None:
+    assert slowed(*[ending] * 20).moves == []
+
+
+def test_a_stream_that_was_slow_and_then_broke_is_a_failure() -> None:
+    broken = Ending(outcome=Outcome.STREAM_TRUNCATED, status=200, ttft_s=9.0)
+
+    assert slowed(*[broken] * 3).moves == [OPENED]
+
+
+def test_a_slow_success_ends_a_row_of_failures() -> None:
+    assert slowed(DOWN, DOWN, LATE, DOWN, DOWN).moves == []
+
+
+def test_without_a_limit_nothing_is_slow() -> None:
+    pod = Pod()
+    pod.calls(20, LATE)
+
+    assert pod.moves == []
 
 
 # --- open
@@ -275,6 +338,29 @@ def test_every_probe_is_reported(ending: Ending, verdict: ProbeVerdict) -> None:
     pod.call(ending)
 
     assert pod.probes == [verdict]
+
+
+def test_a_slow_probe_is_a_failure_or_a_slow_provider_would_flap() -> None:
+    pod = slowed(*[LATE] * 10)
+    pod.clock.turn(60.0)
+    pod.call(LATE)
+
+    assert (pod.probes, pod.moves[-1]) == ([ProbeVerdict.FAILURE], REOPENED)
+
+
+def test_a_probe_in_time_is_a_success_after_slow_calls() -> None:
+    pod = slowed(*[LATE] * 10)
+    pod.clock.turn(60.0)
+    pod.calls(2, replace(LATE, ttft_s=0.4))
+
+    assert pod.moves[-1] == CLOSED
+
+
+def test_without_a_limit_no_probe_is_slow() -> None:
+    pod = due()
+    pod.call(LATE)
+
+    assert pod.probes == [ProbeVerdict.SUCCESS]
 
 
 def test_a_probe_that_ends_after_its_lease_is_reported_as_lost() -> None:
