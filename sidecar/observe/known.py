@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from itertools import pairwise, product
 
-from sidecar.core.events import Cause, Origin, State
+from sidecar.core.events import Cause, ExtraResult, Origin, State
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.settings import Entry, Settings
 from sidecar.observe.series import OTHER, Labels
@@ -37,6 +37,9 @@ ROUTELESS: tuple[Labels, ...] = (
 )
 NEVER_FAILED_OVER = frozenset((Outcome.OK, Outcome.CANCELLED, Outcome.HEDGE_LOST))
 REASONS = tuple(outcome for outcome in Outcome if outcome not in NEVER_FAILED_OVER)
+
+RETRIED = (ExtraResult.RECOVERED, ExtraResult.FAILED, ExtraResult.NO_BUDGET)
+HEDGED = (ExtraResult.WON, ExtraResult.LOST, ExtraResult.NO_BUDGET)
 
 FLEET_MOVES = (
     (State.CLOSED, State.OPEN, Cause.FAILURES),

@@ -10,10 +10,12 @@ from sidecar.core.events import (
     AttemptEnded,
     BreakerMoved,
     FailedOver,
+    Hedged,
     ProbeEnded,
     ProbeVerdict,
     RequestEnded,
     RequestStarted,
+    Retried,
     Skipped,
     Stage,
     State,
@@ -86,6 +88,8 @@ class AttemptTallies:
             known.each(providers, (OTHER,)), also=known.each(providers, known.PARAMS)
         )
         self.spent = TokenTallies(settings)
+        self.retries = Numbers(known.each(providers, known.RETRIED))
+        self.hedges = Numbers(known.each(providers, known.HEDGED))
         self.skips = Numbers(known.each(providers, SkipReason))
         self.interruptions = Numbers(known.each(providers, Stage))
         self.duration_s = Spreads(models, ANSWER_S)
@@ -101,6 +105,14 @@ class AttemptTallies:
         for param in event.dropped:
             self.dropped.add((event.provider, param))
         self.spent.ended(event)
+
+    def retried(self, event: Retried) -> None:
+        """A provider was worth another try."""
+        self.retries.add((event.provider, event.result))
+
+    def hedged(self, event: Hedged) -> None:
+        """A provider was worth asking beside another."""
+        self.hedges.add((event.provider, event.result))
 
     def skipped(self, event: Skipped) -> None:
         """A provider was passed over."""

@@ -14,10 +14,13 @@ from sidecar.core.events import (
     AttemptStarted,
     Cause,
     Event,
+    ExtraResult,
+    Hedged,
     Origin,
     ProbeEnded,
     ProbeVerdict,
     RequestStarted,
+    Retried,
     Skipped,
     Stage,
     State,
@@ -56,6 +59,8 @@ CONTRACT = {
     "attempts_total": "provider model outcome",
     "attempt_duration_seconds": "provider model",
     "attempt_time_to_first_token_seconds": "provider model",
+    "retries_total": "provider result",
+    "hedges_total": "provider result",
     "tokens_total": "provider model type",
     "usage_missing_total": "provider model",
     "cost_usd_total": "provider model",
@@ -82,6 +87,8 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
 
 
 BUILD = Build(version="0.1.0", config_sha256="c0ffee")
+RETRIED = {ExtraResult.RECOVERED, ExtraResult.FAILED, ExtraResult.NO_BUDGET}
+HEDGED = {ExtraResult.WON, ExtraResult.LOST, ExtraResult.NO_BUDGET}
 POOL = tuple(Secret(text) for text in ("key-one", "key-two", "key-three"))
 PRICE = Price(input=2.0, cached_input=0.5, output=10.0)
 
@@ -208,6 +215,8 @@ def test_what_happens_on_the_way_of_requests_makes_no_new_series() -> None:
         AttemptStarted(request_id="r", provider="gemini", model="gemini-3-flash"),
         *(attempt_ended(outcome=outcome) for outcome in Outcome),
         *(Skipped(request_id="r", route=ROUTE, provider="local", reason=one) for one in SkipReason),
+        *(Retried(provider="gemini", result=result) for result in RETRIED),
+        *(Hedged(provider="local", result=result) for result in HEDGED),
         failed_over(),
         failed_over(from_provider="huggingface", to_provider="local", reason=Outcome.CONNECT),
         StreamInterrupted(provider="gemini", stage=Stage.AFTER_CONTENT),
@@ -217,7 +226,7 @@ def test_what_happens_on_the_way_of_requests_makes_no_new_series() -> None:
         request_ended(route="", outcome=RequestOutcome.CLIENT_ERROR, code=404),
         request_ended(route="", endpoint=Endpoint.MODELS),
         request_ended(route="*", endpoint=Endpoint.PASSTHROUGH),
-        breaker_moved(State.OPEN, Cause.FAILURES),
+        *(breaker_moved(State.OPEN, cause) for cause in (Cause.FAILURES, Cause.SLOW)),
         ProbeEnded(breaker="gemini", verdict=ProbeVerdict.SUCCESS),
     ]
     known = series(before)
@@ -237,6 +246,8 @@ def test_words_that_the_configuration_does_not_know_become_other() -> None:
             Skipped(
                 request_id="r", route="r", provider=f"provider-{number}", reason=SkipReason.OPEN
             ),
+            Retried(provider=f"provider-{number}", result=ExtraResult.FAILED),
+            Hedged(provider=f"provider-{number}", result=ExtraResult.LOST),
             StreamInterrupted(provider=f"provider-{number}", stage=Stage.AFTER_CONTENT),
             breaker_moved(State.OPEN, Cause.FAILURES, breaker=f"breaker-{number}"),
             ProbeEnded(breaker=f"breaker-{number}", verdict=ProbeVerdict.LOST),
@@ -498,6 +509,35 @@ def test_a_skip_is_counted_by_its_reason() -> None:
     of = told(Skipped(request_id="r", route=ROUTE, provider="gemini", reason=SkipReason.OPEN))
 
     assert value(of, "skips_total", provider="gemini", reason="open") == 1
+
+
+@pytest.mark.parametrize("result", sorted(RETRIED))
+def test_another_try_is_counted_by_its_result(result: ExtraResult) -> None:
+    of = told(Retried(provider="gemini", result=result))
+
+    assert value(of, "retries_total", provider="gemini", result=result) == 1
+
+
+@pytest.mark.parametrize("result", sorted(HEDGED))
+def test_a_hedge_is_counted_by_its_result(result: ExtraResult) -> None:
+    of = told(Hedged(provider="huggingface", result=result))
+
+    assert value(of, "hedges_total", provider="huggingface", result=result) == 1
+
+
+@pytest.mark.parametrize(("name", "results"), [("retries", RETRIED), ("hedges", HEDGED)])
+def test_extra_tries_have_exactly_these_results_from_the_start(
+    name: str, results: set[ExtraResult]
+) -> None:
+    shown = {
+        (sample.labels["provider"], sample.labels["result"])
+        for family in families(metrics())
+        for sample in family.samples
+        if sample.name == f"llm_failover_{name}_total"
+    }
+
+    providers = ("gemini", "huggingface", "local")
+    assert shown == {(provider, result) for provider in providers for result in results}
 
 
 def test_a_broken_stream_is_counted_by_its_stage() -> None:

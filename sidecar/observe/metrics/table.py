@@ -121,6 +121,24 @@ def of_attempts(tallies: AttemptTallies) -> Rows:
     )
 
 
+def of_extra_tries(tallies: AttemptTallies) -> Rows:
+    """What was asked beyond one try of one provider at a time; results `no_budget` were not."""
+    return (
+        Counter(
+            "retries_total",
+            "Further tries at the same provider, by what they came to.",
+            "provider result",
+            tallies.retries,
+        ),
+        Counter(
+            "hedges_total",
+            "Calls to a provider beside one that is slow to begin, by what they came to.",
+            "provider result",
+            tallies.hedges,
+        ),
+    )
+
+
 def of_tokens(tallies: TokenTallies) -> Rows:
     """What is paid for."""
     return (
