@@ -7,14 +7,28 @@ from typing import Any
 
 from sidecar.config.forms import FILE
 from sidecar.config.quantity import format_quantity
-from sidecar.core.policies import BreakerPolicy, ContentFilter, OpenBackoff, Timeouts
-from sidecar.core.settings import Entry, Price, Provider, Settings
+from sidecar.core.policies import (
+    P95,
+    AfterContent,
+    BreakerPolicy,
+    ContentFilter,
+    OpenBackoff,
+    RetryPolicy,
+    Timeouts,
+    UpstreamMode,
+)
+from sidecar.core.settings import Entry, Price, Provider, Route, Settings
 from sidecar.core.units import Unit
 from sidecar.dialects.presets import PRESETS
 
 ON_REFUSAL = {
     ContentFilter.RETURN: "a refusal by content policy goes to the application",
     ContentFilter.FAIL_OVER: "a refusal by content policy fails over",
+}
+ON_BREAK = {
+    AfterContent.ERROR: "a break after the first content ends the stream with an error",
+    AfterContent.RESUME: "a break after the first content is mended by the next provider that can",
+    AfterContent.BUFFER: "a stream is held until it is whole: no break of it is seen",
 }
 WITHOUT_KEY = {"key": "no key", "google": "Google's credentials", "aws": "AWS credentials"}
 
@@ -30,15 +44,24 @@ def explain(settings: Settings, model: str) -> str:
     if route is None:
         taken = ", ".join(route.name for route in settings.routes)
         return f"No route takes {model}: such a request is answered with 404. Taken: {taken}"
-    lines = [
-        f"{model} takes the route {route.name}",
-        f"  the whole chain has {_duration(route.total_s)}; {ON_REFUSAL[route.content_filter]}",
-    ]
+    lines = [f"{model} takes the route {route.name}"]
+    lines += [f"  {sentence}" for sentence in _course(settings, route)]
     prices = dict(settings.prices)
     for position, entry in enumerate(route.chain, start=1):
         price = prices.get(f"{entry.provider.name}/{entry.model_label}")
         lines += ["", f"{position}. {_asked(entry)}", *_details(entry, price)]
     return "\n".join(lines)
+
+
+def _course(settings: Settings, route: Route) -> Iterator[str]:
+    yield f"the whole chain has {_duration(route.total_s)}; {ON_REFUSAL[route.content_filter]}"
+    yield ON_BREAK[route.after_content]
+    if settings.streaming.upstream is UpstreamMode.ALWAYS:
+        yield "every answer is streamed from its provider, asked for or not"
+    after = settings.hedge.after
+    if after is not None and len(route.chain) > 1:
+        late = "as long as 95% of the last ones took" if after == P95 else _duration(after)
+        yield f"without a token for {late}, the next provider is asked as well"
 
 
 def _asked(entry: Entry) -> str:
@@ -55,6 +78,12 @@ def _details(entry: Entry, price: Price | None) -> Iterator[str]:
     if price:
         yield f"   price     {_price(price)}"
     yield f"   clocks    {_clocks(entry.timeouts)}"
+    if entry.prefill:
+        yield "   prefill   goes on with what an assistant's message begins"
+    if provider.max_in_flight:
+        yield f"   calls     at most {provider.max_in_flight} at once"
+    if retry := _retry(provider.retry):
+        yield f"   retry     {retry}"
     yield f"   breaker   {entry.breaker_name}"
     for sentence in _breaker(provider.breaker):
         yield f"             {sentence}"
@@ -80,15 +109,30 @@ def _clocks(clocks: Timeouts) -> str:
     )
 
 
+def _retry(policy: RetryPolicy) -> str:
+    budget = policy.budget
+    if not policy.attempts or not (budget.floor or budget.ratio):
+        return ""
+    tries = "1 extra try" if policy.attempts == 1 else f"{policy.attempts} extra tries"
+    waits = f", stated waits up to {_duration(policy.max_wait_s)}" if policy.max_wait_s else ""
+    return (
+        f"{tries} a call{waits}, a budget of {budget.floor} and {budget.ratio:.0%} of first tries"
+    )
+
+
 def _breaker(policy: BreakerPolicy) -> Iterator[str]:
     yield (
         f"opens after {policy.failure_threshold} failures in a row"
         f" within {_duration(policy.failure_window_s)},"
     )
+    limit_s = policy.slow.first_token_s
     yield (
         f"or when {policy.failure_ratio:.0%} of at least {policy.min_requests} requests"
-        f" within {_duration(policy.ratio_window_s)} fail"
+        f" within {_duration(policy.ratio_window_s)} fail{'' if limit_s is None else ','}"
     )
+    if limit_s is not None:
+        slow = f"take longer than {_duration(limit_s)} to the first token"
+        yield f"or when {policy.slow.ratio:.0%} of these fail or {slow}"
     yield f"stays open for {_duration(policy.open_timeout_s)}{_backoff(policy.open_backoff)}"
     yield (
         f"closes after {policy.success_threshold} good probes;"

@@ -113,11 +113,13 @@ def test_a_chain_is_explained_with_its_models_clocks_and_thresholds() -> None:
         == """\
 b1 takes the route a,b*
   the whole chain has 2m; a refusal by content policy fails over
+  a break after the first content ends the stream with an error
 
 1. one: m
    provider  openai, https://api.openai.com/v1, 1 key
    price     1 in (0.25 cached), 2.5 out, in USD per million tokens
    clocks    connect 5s, first token 12s (1m with reasoning), answer 2m, idle 250ms
+   retry     1 extra try a call, stated waits up to 2s, a budget of 10 and 20% of first tries
    breaker   one
              opens after 3 failures in a row within 1m,
              or when 50% of at least 10 requests within 30s fail
@@ -129,6 +131,7 @@ b1 takes the route a,b*
    cannot    audio, completions, images, n, responses
    price     3 in, 4 out, in USD per million tokens
    clocks    connect 1s, first token 12s (1m with reasoning), answer 1h, idle 250ms
+   retry     1 extra try a call, stated waits up to 2s, a budget of 10 and 20% of first tries
    breaker   two/*
              opens after 3 failures in a row within 1m,
              or when 50% of at least 10 requests within 30s fail
@@ -149,6 +152,83 @@ def test_a_provider_without_a_key_is_told_with_what_it_has_instead(kind: str, sa
     text = BASE.replace("openai", f"{kind}, base_url: http://h")
 
     assert f"   provider  {kind}, http://h, {said}\n" in explain(settings_of(text), "a")
+
+
+FINE = """\
+providers:
+  one: {kind: openai, max_in_flight: 64, retry: {attempts: 2}}
+  two: {kind: openai, retry: {attempts: 0}, breaker: {slow: {first_token: 5s, ratio: 0.3}}}
+routes:
+  - {models: [a], chain: [one, {provider: two, prefill: true}], after_content: resume}
+  - {models: [b], chain: [two], after_content: buffer}
+streaming: {upstream: always}
+hedge: {after: 3s}
+"""
+
+
+def test_what_is_not_usual_is_explained_where_it_is_on() -> None:
+    assert (
+        explain(settings_of(FINE), "a")
+        == """\
+a takes the route a
+  the whole chain has 5m; a refusal by content policy goes to the application
+  a break after the first content is mended by the next provider that can
+  every answer is streamed from its provider, asked for or not
+  without a token for 3s, the next provider is asked as well
+
+1. one: the model that was asked for
+   provider  openai, https://api.openai.com/v1, no key
+   clocks    connect 5s, first token 12s (1m with reasoning), answer 2m, idle 30s
+   calls     at most 64 at once
+   retry     2 extra tries a call, stated waits up to 2s, a budget of 10 and 20% of first tries
+   breaker   one
+             opens after 3 failures in a row within 1m,
+             or when 50% of at least 10 requests within 30s fail
+             stays open for 1m
+             closes after 2 good probes; at most 2 at once in the whole fleet, one of each pod
+
+2. two: the model that was asked for
+   provider  openai, https://api.openai.com/v1, no key
+   clocks    connect 5s, first token 12s (1m with reasoning), answer 2m, idle 30s
+   prefill   goes on with what an assistant's message begins
+   breaker   two
+             opens after 3 failures in a row within 1m,
+             or when 50% of at least 10 requests within 30s fail,
+             or when 30% of these fail or take longer than 5s to the first token
+             stays open for 1m
+             closes after 2 good probes; at most 2 at once in the whole fleet, one of each pod"""
+    )
+
+
+def test_a_route_may_hold_streams_until_they_are_whole() -> None:
+    assert "  a stream is held until it is whole" in explain(settings_of(FINE), "b")
+
+
+def test_where_nobody_is_next_no_hedge_is_explained() -> None:
+    assert "asked as well" not in explain(settings_of(FINE), "b")
+
+
+def test_a_hedge_may_go_by_how_long_the_last_ones_took() -> None:
+    told = explain(settings_of(FINE.replace("after: 3s", "after: p95")), "a")
+
+    assert "  without a token for as long as 95% of the last ones took, the next" in told
+
+
+@pytest.mark.parametrize(
+    ("retry", "said"),
+    [
+        ("{}", "1 extra try a call, stated waits up to 2s, a budget of 10 and 20% of first tries"),
+        ("{max_wait: 0s}", "1 extra try a call, a budget of 10 and 20% of first tries"),
+        ("{budget: {ratio: 0, floor: 0}}", None),
+        ("{attempts: 0}", None),
+    ],
+    ids=["as it is by default", "no waits", "nothing to spend", "off"],
+)
+def test_further_tries_are_explained_where_there_are_any(retry: str, said: str | None) -> None:
+    told = explain(settings_of(f"{BASE}retry: {retry}\n"), "a")
+
+    lines = [line.split("retry     ")[1] for line in told.splitlines() if "retry     " in line]
+    assert lines == ([said] if said else [])
 
 
 def test_a_model_that_no_route_takes_is_told_so() -> None:
