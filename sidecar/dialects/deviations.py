@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -25,6 +25,18 @@ class Quirks:
     max_tokens: Literal["", "max_tokens", "max_completion_tokens"] = ""
     asks_usage: bool = True
     mends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefill:
+    """How a kind is told to go on with the assistant's message that a call ends with.
+
+    `fields` say so in the request, `turn` in that message. `echoes`: the answer repeats it first.
+    """
+
+    fields: dict[str, object] = field(default_factory=dict)
+    turn: dict[str, object] = field(default_factory=dict)
+    echoes: bool = False
 
 
 def names(text: str) -> frozenset[str]:
@@ -99,3 +111,8 @@ XAI = Quirks(turns_drop=FOREIGN | names("reasoning_details"), mends=("allowed_to
 OLLAMA = replace(LOOSE, mends=(*LOOSE.mends, "loose_tools"))
 AZURE = Quirks(turns_drop=FOREIGN | THOUGHTS)
 CLOUDFLARE = Quirks(mends=("signatures",))
+
+# vLLM begins another turn unless it is told (https://docs.vllm.ai, chat API, extra parameters);
+# Mistral refuses a last message of the assistant that is not marked (https://docs.mistral.ai/api).
+VLLM_PREFILL = Prefill(fields={"continue_final_message": True, "add_generation_prompt": False})
+MISTRAL_PREFILL = Prefill(turn={"prefix": True}, echoes=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sidecar.core.capability import Capability
 from sidecar.dialects import deviations
-from sidecar.dialects.deviations import Quirks
+from sidecar.dialects.deviations import Prefill, Quirks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Preset:
     there. `responses` and `messages`: it serves OpenAI's Responses or Anthropic's Messages itself.
     `gateway` is where Cloudflare's AI gateway has it (empty: nowhere). `wants_back` is the vendor
     who wants back what came with its tool calls: Google its signatures, DeepSeek its thoughts.
+    `prefill` is how it goes on with an answer that was begun for it.
     """
 
     base_url: str | None
@@ -59,6 +60,7 @@ class Preset:
     gateway: str = ""
     wants_back: Literal["", "google", "deepseek"] = ""
     quirks: Quirks = field(default_factory=Quirks)
+    prefill: Prefill = field(default_factory=Prefill)
     cannot: frozenset[Capability] = frozenset()
 
     @property
@@ -223,6 +225,7 @@ PRESETS: dict[str, Preset] = {
         model="mistral-large-latest",
         gateway="mistral/v1",
         quirks=deviations.MISTRAL,
+        prefill=deviations.MISTRAL_PREFILL,
         cannot=frozenset((Capability.COMPLETIONS, Capability.PDF)),
     ),
     "deepseek": Preset(
@@ -268,6 +271,7 @@ PRESETS: dict[str, Preset] = {
         key_required=False,
         responses=True,
         quirks=deviations.TEMPLATED,
+        prefill=deviations.VLLM_PREFILL,
     ),
     "llamacpp": Preset(
         base_url="http://127.0.0.1:8080/v1",
