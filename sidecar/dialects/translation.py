@@ -17,6 +17,7 @@ from sidecar.dialects.responses.answer import ResponsesForChat
 from sidecar.dialects.responses.native import NativeResponses
 from sidecar.dialects.responses.request import dropped_by as dropped_by_responses
 from sidecar.dialects.responses.request import to_chat as responses_to_chat
+from sidecar.dialects.resumption import Resumed, Told, can_prefill, prefilled
 
 
 class Asked(Protocol):
@@ -93,6 +94,31 @@ def responses(asked: Asked, target: Target) -> Translation:
     return Translation(provider, application, dropped_by_responses(asked.fields))
 
 
+def resume(asked: Asked, target: Target, told: Told, *, prefill: bool) -> Resumed:
+    """A call to who goes on with what was `told` of its answer. Raises `Untranslatable`.
+
+    Always through chat: only chunks can be gone on with, whatever else the provider speaks.
+    `prefill`: it goes on with an answer that was begun for it. Where this call or its model does
+    not let it, it answers from the start.
+    """
+    if asked.endpoint is Endpoint.COMPLETIONS:
+        return Resumed(only_openai(asked, target).provider, told)
+    as_chat = TO_CHAT.get(asked.endpoint)
+    fields, body = (as_chat(asked.fields), b"") if as_chat else (asked.fields, asked.body)
+    if prefill and can_prefill(fields, told, target):
+        begun = prefilled(fields, told, target)
+        if side := prefilled_side(begun, target):
+            echo = begun["messages"][-1]["content"] if target.preset.prefill.echoes else ""
+            return Resumed(side, told, prefilled=True, echo=echo)
+    return Resumed(chat_side(fields, target, body), told)
+
+
+def prefilled_side(fields: Json, target: Target) -> ProviderSide | None:
+    """A chat request that begins the answer; `None` where the model would be asked otherwise."""
+    side = chat_side(fields, target)
+    return side if not isinstance(side, AnthropicSide) or side.begins_answer else None
+
+
 def chat_side(fields: Json, target: Target, body: bytes = b"") -> ProviderSide:
     """A chat request as the provider hears it."""
     if target.preset.dialect == "anthropic":
@@ -107,3 +133,4 @@ TRANSLATORS = {
     Endpoint.MESSAGES: messages,
     Endpoint.RESPONSES: responses,
 }
+TO_CHAT = {Endpoint.MESSAGES: messages_to_chat, Endpoint.RESPONSES: responses_to_chat}

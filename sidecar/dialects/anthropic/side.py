@@ -27,6 +27,11 @@ class AnthropicSide:
             dropped=self._written.dropped,
         )
 
+    @property
+    def begins_answer(self) -> bool:
+        """Whether it hands the model the beginning of its answer; some take none."""
+        return bool(self._written.body["messages"][-1]["role"] == "assistant")
+
     def reader(self) -> MessagesReader:
         """What reads its streamed answer."""
         return MessagesReader(self._written.names, self._written.answer_tool, self._target)
