@@ -127,8 +127,9 @@ def as_parts(choice: object, endpoint: Endpoint) -> list[Mapping[str, Any]]:
 
 
 def as_deltas(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """One choice as its delta and its finish."""
+    """One choice as its delta, with whatever else it has, and its finish."""
     index = choice_index(choice)
+    rest = {name: value for name, value in choice.items() if name != "message"}
     message = choice.get("message")
     delta = dict(message) if isinstance(message, dict) else {}
     calls = delta.get("tool_calls")
@@ -139,6 +140,6 @@ def as_deltas(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             if isinstance(call, Mapping)
         ]
     return [
-        {"index": index, "delta": delta, "finish_reason": None},
+        {**rest, "index": index, "delta": delta, "finish_reason": None},
         {"index": index, "delta": {}, "finish_reason": finish_of(choice)},
     ]

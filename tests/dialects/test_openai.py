@@ -335,6 +335,15 @@ def test_a_whole_answer_turns_into_a_stream_that_means_the_same() -> None:
     assert "usage" not in first
 
 
+def test_whatever_else_a_choice_has_is_in_its_stream_once() -> None:
+    rest = {"logprobs": {"content": [{"token": "Hi"}]}, "content_filter_results": {}}
+
+    first, last = streamed({"choices": [{**CHOICE, **rest}]})
+
+    assert first["choices"][0].items() >= rest.items()
+    assert not last["choices"][0].keys() & rest.keys()
+
+
 def test_usage_of_a_whole_answer_comes_last() -> None:
     last = streamed({"id": "x", "choices": [CHOICE], "usage": USAGE})[-1]
 
