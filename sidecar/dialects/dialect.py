@@ -123,6 +123,22 @@ class Answered(NamedTuple):
     empty: bool = False
 
 
+class Assembler(Protocol):
+    """Puts a streamed answer together into the whole one, for who asked for no stream.
+
+    It is told every reading that the judge lets pass, in order, and the chunks that the reader has
+    left at the end as one more. Either may raise `AnswerFailed`.
+    """
+
+    def add(self, reading: Reading) -> None:
+        """Take in what was read next."""
+        ...
+
+    def answered(self) -> Answered:
+        """The answer as if it had come whole. Raises `AnswerFailed` for what is none."""
+        ...
+
+
 class ProviderSide(Protocol):
     """One call as one provider hears it."""
 

@@ -14,8 +14,10 @@ from sidecar.core.outcome import Endpoint
 from sidecar.dialects.deepseek import Thoughts
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Target, dumps
 from sidecar.dialects.gemini import Signatures
+from sidecar.dialects.odd import written
 from sidecar.dialects.openai import ChatReader, read_usage
-from sidecar.dialects.openai_whole import is_empty, is_filtered, read_answer
+from sidecar.dialects.openai_assembly import ChatAssembler
+from sidecar.dialects.openai_whole import check_answer, is_empty, is_filtered, read_answer
 from sidecar.dialects.presets import Preset
 from sidecar.dialects.quirks import mend_request
 from sidecar.dialects.tidy_whole import tidy_whole
@@ -48,21 +50,36 @@ class OpenAISide:
         """What reads its streamed answer."""
         return ChatReader(self._target.seed, self._note)
 
+    def assembler(self) -> ChatAssembler:
+        """What makes a whole answer of a streamed one."""
+        return ChatAssembler(self._endpoint, self._put_together)
+
     def read_answer(self, body: bytes) -> Answered:
         """Read its whole answer. Raises `AnswerFailed`."""
         answer = read_answer(body, self._endpoint)
         if self._endpoint is Endpoint.EMBEDDINGS:
             return Answered(answer=answer, raw=body, usage=read_usage(answer.get("usage")))
-        chat = self._endpoint is Endpoint.CHAT
-        changed = chat and tidy_whole(answer, self._target.seed)
+        changed = self._tidy(answer)
         if self._note:
             self._note(answer)
+        return self._judged(answer, b"" if changed else body)
+
+    def _put_together(self, answer: Json) -> Answered:
+        """The same for an answer that was streamed; what is to be noted, its reader noted."""
+        check_answer(answer, self._endpoint)
+        self._tidy(answer)
+        return self._judged(answer, written(answer))
+
+    def _tidy(self, answer: Json) -> bool:
+        return self._endpoint is Endpoint.CHAT and tidy_whole(answer, self._target.seed)
+
+    def _judged(self, answer: Json, raw: bytes) -> Answered:
         return Answered(
             answer=answer,
-            raw=b"" if changed else body,
+            raw=raw,
             usage=read_usage(answer.get("usage")),
             filtered=is_filtered(answer),
-            empty=chat and is_empty(answer),
+            empty=self._endpoint is Endpoint.CHAT and is_empty(answer),
         )
 
 

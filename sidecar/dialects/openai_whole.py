@@ -32,12 +32,17 @@ STREAMED_OBJECTS = {
 def read_answer(body: bytes, endpoint: Endpoint) -> Json:
     """Parse a whole 200 answer. Raises `AnswerFailed` for what only looks like one."""
     answer = parse_answer(body)
+    check_answer(answer, endpoint)
+    return answer
+
+
+def check_answer(answer: Mapping[str, Any], endpoint: Endpoint) -> None:
+    """Raise `AnswerFailed` for what has none of what was asked for."""
     wanted = LISTS_BY_ENDPOINT[endpoint]
     if not isinstance(answer.get(wanted), list) or not answer[wanted]:
         raise AnswerFailed(Outcome.PROTOCOL, f"the provider's answer has no {wanted}")
     if wanted == "choices":
         check_choices(answer["choices"], endpoint)
-    return answer
 
 
 def parse_answer(body: bytes) -> Json:
