@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from sidecar.core.answer import Judge, Move, Piece
 from sidecar.core.sse import Parser, encode
+from sidecar.dialects.anthropic.native import NativeMessages
+from sidecar.dialects.anthropic.side import AnthropicSide
 from sidecar.dialects.dialect import Answered, Json, Reading
 from sidecar.dialects.openai_side import OpenAISide
 from sidecar.faults.answer import Answer, Scene
@@ -27,7 +29,9 @@ ANSWERS = [
 ]
 
 
-def put_together(side: OpenAISide, stream: bytes, choices: int = 1) -> Answered:
+def put_together(
+    side: OpenAISide | AnthropicSide | NativeMessages, stream: bytes, choices: int = 1
+) -> Answered:
     """A stream, read and judged event by event, as a whole answer."""
     reader, judge, assembler = side.reader(), Judge(choices=choices), side.assembler()
     for event in Parser(1 << 30).feed(stream):

@@ -29,11 +29,16 @@ FINISHES = {  # by stop reason
 def parse_message(body: bytes) -> Json:
     """A whole 200 answer as a message. Raises `AnswerFailed` for what only looks like one."""
     message = parse_answer(body)
+    check_message(message)
+    return message
+
+
+def check_message(message: Mapping[str, Any]) -> None:
+    """Raise `AnswerFailed` for what is no message, or not finished."""
     if not isinstance(message.get("content"), list):
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer has no content")
     if not text_in(message, "stop_reason"):
         raise AnswerFailed(Outcome.PROTOCOL, "the provider's answer is not finished")
-    return message
 
 
 def read_message(message: Json, names: Mapping[str, str], answer_tool: str, target: Target) -> Json:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sidecar.core.answer import Piece
 from sidecar.core.sse import Event, encode
-from sidecar.dialects.anthropic.answer import REFUSAL, parse_message
+from sidecar.dialects.anthropic.answer import REFUSAL, check_message, parse_message
+from sidecar.dialects.anthropic.assembly import MessageAssembler
 from sidecar.dialects.anthropic.calls import SIGNED
 from sidecar.dialects.anthropic.events import NO_USAGE, parsed, stream_of
 from sidecar.dialects.anthropic.reader import stop_piece
@@ -16,7 +17,7 @@ from sidecar.dialects.anthropic.usage import OUTPUT, Meter, chat_usage
 from sidecar.dialects.dialect import Answered, Json, Outgoing, Reading, Target, dumps
 from sidecar.dialects.messages.errors import in_band
 from sidecar.dialects.messages.events import event as event_of
-from sidecar.dialects.odd import entries, object_in, sendable, text_in, too_deep
+from sidecar.dialects.odd import entries, object_in, sendable, text_in, too_deep, written
 from sidecar.dialects.openai import CONTENT, REASONING, SILENT, THE_END, is_count, read_usage
 
 STOP = "message_stop"
@@ -49,16 +50,13 @@ class NativeMessages:
         """What judges its streamed answer."""
         return NativeReader()
 
+    def assembler(self) -> MessageAssembler:
+        """What makes a whole answer of a streamed one."""
+        return MessageAssembler(put_together)
+
     def read_answer(self, body: bytes) -> Answered:
         """Judge its whole answer. Raises `AnswerFailed`."""
-        message = parse_message(body)
-        return Answered(
-            answer=message,
-            raw=body,
-            usage=read_usage(chat_usage(object_in(message, "usage"))),
-            filtered=message["stop_reason"] == REFUSAL,
-            empty=is_empty(message),
-        )
+        return judged(parse_message(body), body)
 
     def writer(self) -> NativeWriter:
         """What passes a streamed answer on."""
@@ -74,6 +72,23 @@ class NativeMessages:
             return b"".join(stream_of(answered.answer))
         except RecursionError:
             raise too_deep() from None
+
+
+def put_together(message: Json) -> Answered:
+    """A message that was streamed. Raises `AnswerFailed` for what is none."""
+    check_message(message)
+    return judged(message, written(message))
+
+
+def judged(message: Json, raw: bytes) -> Answered:
+    """A whole message, whose bytes are `raw`, with what it means."""
+    return Answered(
+        answer=message,
+        raw=raw,
+        usage=read_usage(chat_usage(object_in(message, "usage"))),
+        filtered=message["stop_reason"] == REFUSAL,
+        empty=is_empty(message),
+    )
 
 
 class NativeReader:
