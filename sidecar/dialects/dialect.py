@@ -151,6 +151,10 @@ class ProviderSide(Protocol):
         """What reads its streamed answer."""
         ...
 
+    def assembler(self) -> Assembler:
+        """What makes a whole answer of a streamed one."""
+        ...
+
     def read_answer(self, body: bytes) -> Answered:
         """Read its whole answer. Raises `AnswerFailed` for what is none."""
         ...

@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 
 from sidecar.core.answer import Judge, Move, Piece
 from sidecar.core.sse import Parser, encode
-from sidecar.dialects.anthropic.native import NativeMessages
-from sidecar.dialects.anthropic.side import AnthropicSide
-from sidecar.dialects.dialect import Answered, Json, Reading
-from sidecar.dialects.openai_side import OpenAISide
+from sidecar.dialects.dialect import Answered, Json, ProviderSide, Reading
 from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.healthy import body_of, speech_of
 from sidecar.faults.speech import encode as on_the_wire
@@ -29,9 +26,7 @@ ANSWERS = [
 ]
 
 
-def put_together(
-    side: OpenAISide | AnthropicSide | NativeMessages, stream: bytes, choices: int = 1
-) -> Answered:
+def put_together(side: ProviderSide, stream: bytes, choices: int = 1) -> Answered:
     """A stream, read and judged event by event, as a whole answer."""
     reader, judge, assembler = side.reader(), Judge(choices=choices), side.assembler()
     for event in Parser(1 << 30).feed(stream):

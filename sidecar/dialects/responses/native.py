@@ -21,6 +21,7 @@ from sidecar.dialects.dialect import (
 from sidecar.dialects.odd import object_in, too_deep, written
 from sidecar.dialects.openai import GARBLED, NOISE, is_count
 from sidecar.dialects.openai_side import path_of
+from sidecar.dialects.responses.assembly import ResponseAssembler
 from sidecar.dialects.responses.ids import brought_back
 from sidecar.dialects.responses.meaning import (
     is_empty,
@@ -55,17 +56,15 @@ class NativeResponses:
         """What judges its streamed answer."""
         return NativeReader(self._provider)
 
+    def assembler(self) -> ResponseAssembler:
+        """What makes a whole answer of a streamed one, which its reader gave our ids."""
+        return ResponseAssembler(judged)
+
     def read_answer(self, body: bytes) -> Answered:
         """Judge its whole answer. Raises `AnswerFailed`."""
         response = parse_response(body)
         name_response(response, self._provider)
-        return Answered(
-            answer=response,
-            raw=written(response),
-            usage=usage_of(response),
-            filtered=is_filtered(response),
-            empty=is_empty(response),
-        )
+        return judged(response)
 
     def writer(self) -> NativeWriter:
         """What passes a streamed answer on."""
@@ -81,6 +80,17 @@ class NativeResponses:
             return shortest_stream(answered.answer)
         except RecursionError:
             raise too_deep() from None
+
+
+def judged(response: Json) -> Answered:
+    """A whole response, with what it means. Raises `AnswerFailed` for what cannot be written."""
+    return Answered(
+        answer=response,
+        raw=written(response),
+        usage=usage_of(response),
+        filtered=is_filtered(response),
+        empty=is_empty(response),
+    )
 
 
 class NativeReader:
