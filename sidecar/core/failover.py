@@ -11,25 +11,27 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sidecar.core.capability import Capability
-from sidecar.core.outcome import Outcome, SkipReason
+from sidecar.core.outcome import CLOCKS, Outcome, SkipReason
 from sidecar.core.permit import Refusal
 from sidecar.core.policies import ContentFilter
 from sidecar.core.settings import Entry
 
 MOST_AGAINS = 8  # extra tries at once: a key each, or a field that is left out
 NOTHING: frozenset[Capability] = frozenset()
+NO_REASON: frozenset[SkipReason] = frozenset()
+PARKED = frozenset((SkipReason.PARKED,))
 
 
 class Try(NamedTuple):
     """Ask `entry` now. Without content by `until_s` (monotonic) the next one gets its turn.
 
-    `last_resort` asks even a provider that is set aside. `shared`: the time of the whole call goes
-    on after `until_s`; what ends there is this provider's part of it.
+    It is asked `despite` what else would be a reason to pass it over. `shared`: the time of the
+    whole call goes on after `until_s`; what ends there is this provider's part of it.
     """
 
     entry: Entry
     until_s: float
-    last_resort: bool = False
+    despite: frozenset[SkipReason] = NO_REASON
     shared: bool = False
 
     def before(self, deadline_s: float) -> Try:
@@ -44,7 +46,8 @@ class Failure:
     """What one attempt failed with. `wait_s` is how long the provider asked us to stay away.
 
     `again`: the same provider is worth asking once more at once, without the field that it refused
-    or with another key. `blameless`: it says nothing about the provider's health.
+    or with another key. `blameless`: it says nothing about the provider's health. `final`: nobody
+    else is worth asking.
     """
 
     outcome: Outcome
@@ -55,6 +58,7 @@ class Failure:
     wait_s: float | None = None
     again: bool = False
     blameless: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,16 @@ class Step:
     seconds: float = 0.0
     failure: Failure | None = None
     refusal: Refusal | None = None
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether it was an attempt beside another one, which was faster."""
+        return self.failure is not None and self.failure.outcome is Outcome.HEDGE_LOST
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it was an attempt that failed by itself."""
+        return self.failure is not None and not self.is_slower
 
     def __str__(self) -> str:
         """The form of the header `x-sidecar-attempts`."""
@@ -98,10 +112,12 @@ class Failover:
     `one_model`: only that of the first entry that can will do, as for embeddings, whose vectors
     mean nothing beside those of another model. `needs` are beyond some providers, and so may a
     prompt of at least `tokens` be: they are passed over where another can. `admits` says whose
-    breaker would let a call in now: no time is kept for the others. `skips` is told who is passed
-    over, and why.
+    breaker would let a call in now: no time is kept for the others; each keeps more where it is to
+    think first (`reasoning`). `skips` is told who is passed over, and why. A provider that ran into
+    a clock is not asked again.
 
-    After `next` has given a `Try`, exactly one of `failed` or `refused` is said, or the walk ends.
+    After `next` or `also` has given a `Try`, exactly one of `failed` or `refused` is said, or the
+    walk ends.
     """
 
     chain: Sequence[Entry]
@@ -110,6 +126,7 @@ class Failover:
     one_model: bool = False
     needs: frozenset[Capability] = NOTHING
     tokens: int = 0
+    reasoning: bool = False
     admits: Callable[[Entry], bool] = everybody
     skips: Callable[[Entry, SkipReason], None] = nobody_cares
     steps: list[Step] = field(default_factory=list)
@@ -118,6 +135,7 @@ class Failover:
     _again: Entry | None = None
     _agains: int = 0
     _parked: list[Entry] = field(default_factory=list)
+    _late: set[str] = field(default_factory=set)  # providers
     _window: int | None = None  # tokens: who has no more is known to be too small
 
     def __post_init__(self) -> None:
@@ -138,6 +156,15 @@ class Failover:
             return again
         return self._next_in_chain(now) or self._next_parked(now) or GiveUp()
 
+    @property
+    def upcoming(self) -> Entry | None:
+        """Whom `also` would most likely name."""
+        return next((one for one in self._later() if not self._unfit(one)), None)
+
+    def also(self, now: float) -> Try | None:
+        """Whom to ask beside the one that is being asked: the next in the chain."""
+        return self._next_in_chain(now) if now < self.deadline_s else None
+
     def refused(self, entry: Entry, refusal: Refusal) -> None:
         """`entry` was passed over."""
         self.steps.append(Step(entry=entry, refusal=refusal))
@@ -148,12 +175,8 @@ class Failover:
     def failed(self, entry: Entry, failure: Failure, seconds: float) -> None:
         """An attempt at `entry` failed after `seconds`."""
         self.steps.append(Step(entry=entry, failure=failure, seconds=seconds))
-        if failure.outcome is Outcome.CONTEXT_LENGTH and entry.context is not None:
-            self._window = max(entry.context, self._window or 0)
-        if (
-            failure.outcome is Outcome.CONTENT_FILTER
-            and self.content_filter is ContentFilter.RETURN
-        ):
+        self._learn(entry, failure.outcome)
+        if failure.final or self._is_refusal(failure):
             self._final = failure
         if failure.again and self._agains < MOST_AGAINS:
             self._again = entry
@@ -161,7 +184,14 @@ class Failover:
     @property
     def last_failure(self) -> Step | None:
         """The latest attempt that failed."""
-        return next((step for step in reversed(self.steps) if step.failure), None)
+        return next((step for step in reversed(self.steps) if step.is_failed), None)
+
+    def _learn(self, entry: Entry, outcome: Outcome) -> None:
+        """Who need not be asked any more after this."""
+        if outcome is Outcome.CONTEXT_LENGTH and entry.context is not None:
+            self._window = max(entry.context, self._window or 0)
+        if outcome in CLOCKS:
+            self._late.add(entry.provider.name)
 
     def _next_in_chain(self, now: float) -> Try | None:
         while self._place < len(self.chain):
@@ -179,7 +209,7 @@ class Failover:
         if entry is None:
             return None
         self._agains += 1
-        return self._try(entry, now, [*self._later(), *self._parked])._replace(last_resort=True)
+        return self._try(entry, now, [*self._later(), *self._parked])._replace(despite=PARKED)
 
     def _later(self) -> list[Entry]:
         return [one for one in self.chain[self._place :] if self.admits(one)]
@@ -188,11 +218,18 @@ class Failover:
         while self._parked:
             entry = self._parked.pop(0)
             if not self._unfit(entry):
-                return self._try(entry, now, self._parked)._replace(last_resort=True)
+                return self._try(entry, now, self._parked)._replace(despite=PARKED)
         return None
+
+    def _is_refusal(self, failure: Failure) -> bool:
+        """Whether the application is to hear what a content policy refused."""
+        returns = self.content_filter is ContentFilter.RETURN
+        return returns and failure.outcome is Outcome.CONTENT_FILTER
 
     def _unfit(self, entry: Entry) -> SkipReason | None:
         """Why `entry` cannot answer this call, whatever its state."""
+        if entry.provider.name in self._late:
+            return SkipReason.DEADLINE
         if self.one_model and entry.model != self._first_able.model:
             return SkipReason.UNSUPPORTED
         if not self._can(entry):
@@ -212,5 +249,6 @@ class Failover:
         """Ask `entry` until the next one must get its turn: each one left keeps a fair share."""
         asked = [one for one in later if not self._unfit(one)]
         share_s = (self.deadline_s - now) / (len(asked) + 1)
-        kept_s = sum(min(one.timeouts.first_token_s, share_s) for one in asked)
+        needed_s = [one.timeouts.until_first_token_s(self.reasoning) for one in asked]
+        kept_s = sum([min(one_s, share_s) for one_s in needed_s])
         return Try(entry, self.deadline_s - kept_s, shared=kept_s > 0)

@@ -102,6 +102,14 @@ ATTESTED = frozenset(
     )
 )
 
+# Our own clocks: who ran into one had his time in this call.
+CLOCKS = frozenset(
+    (
+        *(Outcome.TIMEOUT_CONNECT, Outcome.TIMEOUT_FIRST_TOKEN, Outcome.TIMEOUT_IDLE),
+        *(Outcome.TIMEOUT_ANSWER, Outcome.TIMEOUT_TOTAL),
+    )
+)
+
 # A moment's wait cures these: the provider is passed over until then and its breaker not moved.
 COOLING = frozenset((Outcome.RATE_LIMIT, Outcome.WARMING))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,10 +66,11 @@ class Ending:
 class Breakers(Protocol):
     """One breaker in front of each provider. No call waits, or touches the network."""
 
-    def admit(self, entry: Entry, *, last_resort: bool = False) -> Permit | Refusal:
+    def admit(self, entry: Entry, *, despite: Container[SkipReason] = ()) -> Permit | Refusal:
         """Ask for leave to make one attempt at `entry` now.
 
-        `last_resort` gives it even where the provider is parked: nobody else is left to ask.
+        `despite` are reasons why what is set aside would be passed over, and is not: nobody else is
+        left to ask (`parked`), or this very call has waited as it was told to (`cooldown`).
         """
         ...
 

@@ -113,6 +113,10 @@ class Timeouts:
             value = getattr(self, f"{name}_s")
             require(value > 0, name, "must be positive", value)
 
+    def until_first_token_s(self, reasoning: bool) -> float:  # noqa: FBT001  it has one meaning
+        """How long a first token may take, later where the model is to think first."""
+        return self.first_token_reasoning_s if reasoning else self.first_token_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryBudget:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from sidecar.clock import Clock
 from sidecar.core import cooldown
@@ -51,8 +51,8 @@ class FleetBreakers:
             self._board.settle(self._cell_of(permit), permit, ProbeVerdict.VOID)
         await self._lane.close()
 
-    def admit(self, entry: Entry, *, last_resort: bool = False) -> Permit | Refusal:
-        """Ask for leave to make one attempt at `entry` now; as a last resort also if parked."""
+    def admit(self, entry: Entry, *, despite: Container[SkipReason] = ()) -> Permit | Refusal:
+        """Ask for leave to make one attempt at `entry` now, `despite` its being set aside."""
         cell = self._cells[entry.breaker_name]
         now_s = self._clock.monotonic()
         if cell.plain:
@@ -60,9 +60,9 @@ class FleetBreakers:
         if cell.hold_is_over(self._lane.now_ms()):
             self._board.ask(cell)  # whatever is asked ends the hold
         epoch = cell.epoch
-        leave = self._admit_guarded(cell, entry, now_s, last_resort)
+        leave = self._admit_guarded(cell, entry, now_s, despite)
         if leave is None and cell.epoch != epoch:  # asking ended a round: the next may be due
-            leave = self._admit_guarded(cell, entry, now_s, last_resort)
+            leave = self._admit_guarded(cell, entry, now_s, despite)
         return leave or Refusal(SkipReason.HALF_OPEN, PROBING_RETRY_S)
 
     def admits(self, entry: Entry) -> bool:
@@ -145,11 +145,11 @@ class FleetBreakers:
         cell: Cell,
         entry: Entry,
         now_s: float,
-        last_resort: bool,  # noqa: FBT001  private
+        despite: Container[SkipReason],
     ) -> Permit | Refusal | None:
         now_ms = self._lane.now_ms()
         refusal = cell.refusal(entry.model_label, now_ms)
-        if refusal and not (last_resort and refusal.reason is SkipReason.PARKED):
+        if refusal and refusal.reason not in despite:
             return refusal
         if cell.state_at(now_ms) is State.CLOSED:
             return Permit(entry=entry, epoch=cell.epoch, granted_s=now_s)

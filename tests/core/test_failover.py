@@ -131,7 +131,7 @@ def test_a_parked_provider_is_asked_after_all_the_others() -> None:
 
     assert isinstance(last, Try)
     assert last.entry is A
-    assert last.last_resort
+    assert last.despite == {SkipReason.PARKED}
     fail(failover, A, Outcome.AUTH)
     assert asked(failover) == "over"
 
@@ -344,3 +344,71 @@ def test_who_is_asked_again_leaves_time_for_those_that_are_parked() -> None:
 
     assert isinstance(again, Try)
     assert (again.entry, again.until_s < failover.deadline_s) == (A, True)
+
+
+def test_who_ran_into_a_clock_is_not_asked_for_another_model() -> None:
+    other_model = replace(A, model="a-2")
+    failover = walk(A, other_model, B)
+    asked(failover)
+
+    fail(failover, A, Outcome.TIMEOUT_FIRST_TOKEN)
+
+    assert asked(failover) == "b"
+    assert str(failover.steps[-1]) == "a;skipped;deadline;0"
+
+
+def test_who_failed_otherwise_is_asked_for_another_model() -> None:
+    other_model = replace(A, model="a-2")
+    failover = walk(A, other_model)
+    asked(failover)
+
+    fail(failover, A, Outcome.SERVER_ERROR)
+
+    assert asked(failover) == "a"
+
+
+def test_what_is_final_ends_the_walk() -> None:
+    failover = walk(A, B)
+    asked(failover)
+
+    failover.failed(A, Failure(outcome=Outcome.CANCELLED, final=True), 0.1)
+
+    assert asked(failover) == "over"
+
+
+def test_beside_the_first_the_next_in_the_chain_is_asked() -> None:
+    failover = walk(A, B)
+    asked(failover)
+
+    second = failover.also(1.0)
+
+    assert second is not None
+    assert second.entry is B
+    assert failover.also(1.0) is None
+    assert asked(failover) == "over"
+
+
+def test_nobody_else_is_asked_beside_the_first_after_the_deadline() -> None:
+    failover = walk(A, B, deadline_s=10.0)
+    asked(failover)
+
+    assert failover.also(10.0) is None
+
+
+def test_one_that_was_only_slower_is_no_failure_to_go_on_from() -> None:
+    failover = walk(A, B)
+    asked(failover)
+    failover.also(1.0)
+
+    fail(failover, A, Outcome.HEDGE_LOST)
+
+    assert failover.last_failure is None
+
+
+def test_more_time_is_kept_for_a_model_that_is_to_think_first() -> None:
+    plain = Failover(chain=(A, B), deadline_s=300.0).next(0.0)
+    thinking = Failover(chain=(A, B), deadline_s=300.0, reasoning=True).next(0.0)
+
+    assert isinstance(plain, Try)
+    assert isinstance(thinking, Try)
+    assert (plain.until_s, thinking.until_s) == (288.0, 240.0)

@@ -113,7 +113,7 @@ class Pod:
 
     def last_resort(self) -> Permit | Refusal:
         """Ask for leave where nobody else is left to ask."""
-        return self.breakers.admit(self.entry, last_resort=True)
+        return self.breakers.admit(self.entry, despite=(SkipReason.PARKED,))
 
     def refused(self, where: Entry | None = None) -> SkipReason | None:
         """Why there is no leave (`None`: there is; then it goes back unused)."""

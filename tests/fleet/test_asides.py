@@ -172,6 +172,16 @@ def test_nothing_else_is_asked_as_a_last_resort(ending: Ending, reason: SkipReas
     assert answer.reason is reason
 
 
+def test_who_has_waited_out_a_cooldown_is_let_in_despite_it() -> None:
+    pod = Pod()
+    pod.call(limited(2.0))
+
+    waited = pod.breakers.admit(pod.entry, despite=(SkipReason.COOLDOWN,))
+
+    assert isinstance(waited, Permit)
+    assert pod.refused() is SkipReason.COOLDOWN
+
+
 @pytest.mark.parametrize("outcome", sorted(COOLING | PARKING))
 def test_one_bad_key_of_several_sets_nothing_aside(outcome: Outcome) -> None:
     pod = Pod()
