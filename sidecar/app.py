@@ -32,6 +32,7 @@ from sidecar.proxy.access import may_change
 from sidecar.proxy.admin import Admin, AdminPorts
 from sidecar.proxy.api import Api, ApiPorts
 from sidecar.proxy.change_body import HoldRequest
+from sidecar.proxy.course import Ports
 from sidecar.proxy.handler import Handler
 from sidecar.proxy.listener import Listener
 from sidecar.proxy.upstream import Upstream
@@ -141,10 +142,14 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             self._upstreams[provider.name] = upstream = Upstream(provider, limits, memory)
             stack.push_async_callback(upstream.close)
         return Handler(
-            upstreams=self._upstreams,
-            breakers=self._breakers,
-            report=self._reports,
+            ports=Ports(
+                upstreams=self._upstreams,
+                breakers=self._breakers,
+                report=self._reports,
+                hedge=self._settings.hedge,
+            ),
             limits=limits,
+            streaming=self._settings.streaming,
             now=self._clock.monotonic,
             unix=self._clock.unix,
         )

@@ -13,7 +13,16 @@ from typing import Any
 from sidecar.core.answer import NO_CHOICES, AnswerFailed, Piece
 from sidecar.core.outcome import Outcome
 from sidecar.core.sse import Event
-from sidecar.dialects.dialect import Answered, Json, Outgoing, ProviderSide, Reader, Reading, Target
+from sidecar.dialects.dialect import (
+    Answered,
+    Assembler,
+    Json,
+    Outgoing,
+    ProviderSide,
+    Reader,
+    Reading,
+    Target,
+)
 from sidecar.dialects.mends import without
 from sidecar.dialects.odd import entries, object_in
 from sidecar.dialects.openai import (
@@ -257,6 +266,10 @@ class Resumed:
         """What reads the rest of its streamed answer."""
         reader = self._side.reader()
         return Continuation(reader, self._told, prefilled=self.prefilled, echo=self._echo)
+
+    def assembler(self) -> Assembler:
+        """What makes a whole answer of a streamed one."""
+        return self._side.assembler()
 
     def read_answer(self, body: bytes) -> Answered:
         """Read its whole answer, with all that was said already in it. Raises `AnswerFailed`."""

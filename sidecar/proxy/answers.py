@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from sidecar.core.answer import AnswerFailed
 from sidecar.core.failover import Failure
 from sidecar.core.outcome import Outcome
-from sidecar.core.policies import ContentFilter
+from sidecar.core.policies import AfterContent, ContentFilter, UpstreamMode
 from sidecar.core.settings import Limits
 from sidecar.core.taxonomy import Complaint, judge_error
-from sidecar.dialects.dialect import Untranslatable
+from sidecar.dialects.dialect import Untranslatable, Writer
+from sidecar.dialects.resumption import Told
+from sidecar.proxy.call import Call, can_stream
 
 JSON = "application/json"
 SSE = "text/event-stream"
@@ -27,14 +30,42 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
+class Broken(NamedTuple):
+    """An answer that broke off after its first content, and that others may go on with.
+
+    `failed` is how it broke off first, `told` what was heard of it, `writer` what wrote that.
+    """
+
+    failed: AnswerFailed
+    told: Told
+    writer: Writer
+
+
 class Terms(NamedTuple):
-    """What holds for an attempt beyond the call itself."""
+    """What holds for an attempt beyond the call itself. `broken` is what it is to go on with."""
 
     limits: Limits
     content_filter: ContentFilter
+    after_content: AfterContent
+    upstream: UpstreamMode
     deadline_s: float  # monotonic: the end of the chain's time
     now: Callable[[], float]
     unix: Callable[[], float]
+    broken: Broken | None = None
+
+    @property
+    def buffers(self) -> bool:
+        """Whether a stream is held until it is whole."""
+        return self.after_content is AfterContent.BUFFER
+
+    @property
+    def resumes(self) -> bool:
+        """Whether another provider is to go on with a stream that breaks."""
+        return self.after_content is AfterContent.RESUME
+
+    def streams(self, call: Call) -> bool:
+        """Whether its provider is to stream what the application wants whole."""
+        return self.upstream is UpstreamMode.ALWAYS and not call.stream and can_stream(call)
 
     @property
     def filter_fails(self) -> bool:

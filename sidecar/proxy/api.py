@@ -17,7 +17,7 @@ from sidecar.core.outcome import Endpoint, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Route, Settings
 from sidecar.proxy.access import is_foreign_page
-from sidecar.proxy.asked import catch_all, fresh_id, named_provider, patience_s
+from sidecar.proxy.asked import after_content, catch_all, fresh_id, named_provider, patience_s
 from sidecar.proxy.call import (
     Asked,
     Call,
@@ -163,7 +163,7 @@ class Api:
         asked = Asked(exchange.id, endpoint, path)
         call = read_call(asked, fields, body, exchange.request.headers.items())
         exchange.stream = call.stream
-        return await self._walk(exchange, call, route)
+        return await self._walk(exchange, call, after_content(exchange.request, route))
 
     async def _count_tokens(
         self, exchange: Exchange, target: Target, body: bytes

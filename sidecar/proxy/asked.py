@@ -9,9 +9,11 @@ import orjson
 from aiohttp import web
 
 from sidecar.core.headers import deadline_s
+from sidecar.core.policies import AfterContent
 from sidecar.core.settings import Route
 from sidecar.proxy.call import rejected
 
+AFTER_CONTENT = "x-sidecar-after-content"
 MARGIN = 0.05  # of a client's deadline, so that it hears our answer and not its own clock
 
 
@@ -25,6 +27,21 @@ def patience_s(request: web.BaseRequest, route: Route) -> float:
     """The chain's time: the route's, or the client's where that is shorter."""
     client_s = deadline_s(request.headers)
     return route.total_s if client_s is None else min(route.total_s, client_s * (1 - MARGIN))
+
+
+def after_content(request: web.BaseRequest, route: Route) -> Route:
+    """The route, with what a break after the first content is to do as the application wants it.
+
+    Raises `Rejected` for a word that means nothing.
+    """
+    wanted = request.headers.get(AFTER_CONTENT)
+    if wanted is None:
+        return route
+    if wanted not in set(AfterContent):
+        known = ", ".join(AfterContent)
+        shown = wanted[:40].encode("ascii", "replace").decode()
+        raise rejected(f"The header {AFTER_CONTENT} must be one of {known}, got {shown}.")
+    return replace(route, after_content=AfterContent(wanted))
 
 
 def fresh_id() -> str:

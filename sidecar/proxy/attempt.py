@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from sidecar.core.answer import AnswerFailed, Judge
 from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
 from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
-from sidecar.core.rejection import read_broken, read_failure
 from sidecar.core.retry_after import retry_after_s
+from sidecar.core.settings import Entry
 from sidecar.dialects.dialect import Answered, Untranslatable
 from sidecar.dialects.responses.kept import Retelling, retold
+from sidecar.dialects.resumption import Diverged, Told
 from sidecar.dialects.translation import Translation
 from sidecar.proxy.answers import (
     EVENT_STREAM,
@@ -24,30 +25,23 @@ from sidecar.proxy.answers import (
     Terms,
     Whole,
     judge_passed,
-    parse,
     unsayable,
 )
 from sidecar.proxy.call import Call
 from sidecar.proxy.clocks import Clocks
-from sidecar.proxy.lessons import Asked, heed, in_view_of
-from sidecar.proxy.stream import Stream
+from sidecar.proxy.conversation import Conversation, ProviderRefused, streamed
+from sidecar.proxy.stream import Assembling, Stream, Telling
 from sidecar.proxy.upstream import (
     FOREIGN_ERRORS,
     UNREADABLE,
     Upstream,
     as_failure,
     drain,
-    read_bounded,
     read_pieces,
-    read_start,
     retold_pieces,
-    unread,
 )
 from sidecar.proxy.watch import Watch, limited
-from sidecar.proxy.wire import Answer
-from sidecar.proxy.words import SILENCE, put
-
-log = logging.getLogger(__name__)
+from sidecar.proxy.wire import Answer, PooledConnectionGone
 
 # Of what is passed through: the operator's fault, and none of the application's business.
 OPERATORS_STATUS = {
@@ -58,44 +52,54 @@ OPERATORS_STATUS = {
 
 
 class Attempt:
-    """One try. Whatever happens, `close` it, and tell the breaker its `ending`."""
+    """One try. Whatever happens, `close` it, and tell the breaker its `ending`.
+
+    `answer` is what is worth passing on, once there is such a thing; `failure` is what it failed
+    with before that.
+    """
 
     def __init__(self, upstream: Upstream, call: Call, step: Try, terms: Terms) -> None:
         self.outcome = Outcome.CANCELLED  # until something better or worse is known
-        self.status = 0
+        self.answer: Whole | Stream | Answer | None = None
+        self.failure: Failure | None = None
+        self.pooled = False  # whether it failed for a connection that had been used before
         self.usage: Usage | None = None
         self.began_s = terms.now()
         self.first_token_s: float | None = None
         self.ended_s: float | None = None
         self.stream: Stream | None = None
         self._upstream = upstream
-        self._call = call
+        self._wants_stream = call.stream
+        self._call = streamed(call) if terms.streams(call) else call
         self._step = step
         self._terms = terms
         self._clocks = Clocks(step, terms.now)
-        self._words = SILENCE  # until the call is put into the provider's
-        self._key = 0
+        self._talk = Conversation(upstream, self._call, step, terms)
         self._one_key = False
         self._blameless = False
         self._wait_s: float | None = None
-        self._answer: Answer | None = None
         self._watch: Watch | None = None
 
-    async def ask(self) -> Whole | Stream | Answer:
-        """Get an answer that is worth passing on. Raises `AttemptFailed`.
+    async def ask(self) -> None:
+        """Get an `answer` that is worth passing on. Raises `AttemptFailed`.
 
         An `Answer` is one that is passed through unjudged; its body is still to come.
         """
         try:
-            return await self._ask()
+            self.answer = await self._ask()
+        except ProviderRefused as refused:
+            raise self._failed(refused.failure) from None
         except Untranslatable as beyond:
             raise self._failed(unsayable(beyond)) from None
+        except Diverged as diverged:
+            raise self._failed(replace(self._talk.failure(diverged), final=True)) from None
         except AnswerFailed as failed:
-            raise self._failed(self._failure(failed)) from None
+            raise self._failed(self._talk.failure(failed)) from None
         except FOREIGN_ERRORS as error:
-            raise self._failed(self._failure(as_failure(error))) from error
+            self.pooled = isinstance(error, PooledConnectionGone)
+            raise self._failed(self._talk.failure(as_failure(error))) from error
         except UNREADABLE as error:
-            raise self._failed(self._odd(error)) from error
+            raise self._failed(self._talk.odd(error)) from error
 
     def ending(self) -> Ending:
         """What the breaker needs to know."""
@@ -105,6 +109,7 @@ class Attempt:
             wait_s=self._wait_s,
             one_key=self._one_key,
             blameless=self._blameless,
+            ttft_s=self.ttft_s,
         )
 
     def succeed(self) -> None:
@@ -112,14 +117,21 @@ class Attempt:
         self.outcome = judge_passed(self.status)
         self.ended_s = now_s = self._terms.now()
         self._one_key = self._upstream.keys.ended(
-            self._key, self._step.entry.model_label, self.outcome, self._wait_s, now_s
+            self._talk.key, self.entry.model_label, self.outcome, self._wait_s, now_s
         )
         self._count()
 
     def break_off(self, failed: AnswerFailed) -> None:
         """The answer broke after its first content."""
-        self._failed(self._failure(failed))
+        self._failed(self._talk.failure(failed))
         self._count()
+
+    def lose(self) -> None:
+        """Another provider was faster, which says nothing about this one."""
+        self.ended_s = self._terms.now()
+        self.outcome = Outcome.HEDGE_LOST
+        self.failure = Failure(outcome=Outcome.HEDGE_LOST, status=self.status)
+        self.answer = None
 
     def expire(self) -> None:
         """End a stream now, as when the time for the whole call is over."""
@@ -127,9 +139,24 @@ class Attempt:
             self._watch.expire()
 
     @property
+    def entry(self) -> Entry:
+        """Whom it asks."""
+        return self._step.entry
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self._call.method
+
+    @property
+    def status(self) -> int:
+        """The status of the answer, 0 without one."""
+        return self._talk.status
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """The call's fields that the provider did not hear."""
-        return self._words.dropped
+        return self._talk.words.dropped
 
     @property
     def broken_at(self) -> Stage | None:
@@ -140,7 +167,7 @@ class Attempt:
 
     @property
     def ttft_s(self) -> float | None:
-        """Seconds to the first token, of a streamed answer."""
+        """Seconds to the first token, of what the provider streams."""
         if not self._call.stream or self.first_token_s is None:
             return None
         return self.first_token_s - self.began_s
@@ -152,79 +179,94 @@ class Attempt:
 
     def headers(self) -> list[tuple[str, str]]:
         """The provider's headers that go on to the application."""
-        return self._answer.passable_headers() if self._answer else []
+        return self._talk.headers()
 
     @property
     def length(self) -> int | None:
         """How long the body of what is passed through is, if that is known."""
-        return self._answer.length if self._answer and not self._words.kept else None
+        answer = self._talk.answer
+        return answer.length if answer and not self._talk.words.kept else None
 
     def pieces(self) -> AsyncIterator[bytes]:
         """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
-        pieces = read_pieces(self._answer, self._step.entry.timeouts.idle_s)
-        if self._answer is None or not self._is_kept(self._answer, SSE):
+        answer = self._talk.answer
+        pieces = read_pieces(answer, self.entry.timeouts.idle_s)
+        if answer is None or not self._is_kept(answer, SSE):
             return pieces
         limit = self._terms.limits.response_body_bytes
-        return retold_pieces(pieces, Retelling(self._step.entry.provider.name, limit))
+        return retold_pieces(pieces, Retelling(self.entry.provider.name, limit))
 
     async def finish(self) -> None:
         """Read to the end of a whole answer, so that its connection can serve another."""
-        if self._answer and self.outcome is Outcome.OK:
-            await drain(self._answer)
+        if self._talk.answer and self.outcome is Outcome.OK:
+            await drain(self._talk.answer)
 
     def close(self) -> None:
-        """Let go of the provider: at once, unless the answer is whole and its connection good."""
+        """Let go of the provider."""
         if self._watch:
             self._watch.stop()
-        if self._answer:
-            self._answer.close()
+        self._talk.close()
 
     async def _ask(self) -> Whole | Stream | Answer:
-        model, terms = self._step.entry.model, self._terms
-        self._words = words = put(self._call, model, self._upstream, terms.unix(), terms.now())
-        if words.translation is None:
+        translation = self._talk.put()
+        if translation is None:
             return await self._passed()
-        if self._call.stream:
-            return await self._streamed(words.translation)
-        return await self._unstreamed(words.translation)
+        if not self._call.stream:
+            return await self._unstreamed(translation)
+        if not self._wants_stream:
+            return await self._assembled(translation)
+        return await self._streamed(translation)
 
     async def _unstreamed(self, translation: Translation) -> Whole:
         with limited(*self._clocks.answer()):
-            body = await self._read_body(await self._accepted())
-        answered = self._judge_whole(translation, body)
-        if answered.empty:
-            raise AnswerFailed(
-                Outcome.GENERATION_FAILED, "the provider's answer is empty", blameless=True
-            )
+            body = await self._talk.body(await self._talk.accepted())
+        answered = self._judged(translation.provider.read_answer(body))
         return Whole(body=translation.application.write_answer(answered))
 
+    async def _assembled(self, translation: Translation) -> Whole:
+        """What the provider streams, as the whole answer that was asked for."""
+        assembler = translation.provider.assembler()
+        telling = Telling(translation.provider.reader, Assembling(assembler))
+        with limited(*self._clocks.answer()):
+            opened = await self._opened(translation, telling)
+            if isinstance(opened, Stream):
+                await self._rest_of(opened)
+                opened = self._judged(assembler.answered())
+        return Whole(body=translation.application.write_answer(opened))
+
     async def _streamed(self, translation: Translation) -> Whole | Stream:
-        loop = asyncio.get_running_loop()
-        seconds, late = self._clocks.first_token(reasoning=self._call.reasoning)
-        first_s = loop.time() + seconds
-        with limited(seconds, late):
-            answer = await self._accepted()
-            if answer.content_type == JSON:
-                answered = self._judge_whole(translation, await self._read_body(answer))
-                whole = translation.application.write_stream(answered)
-                return Whole(body=whole, content_type=EVENT_STREAM)
-        self._watch = Watch(
-            first_s=first_s,
-            idle_s=self._step.entry.timeouts.idle_s,
-            end_s=loop.time() + self._terms.deadline_s - self._terms.now(),
-            late=late,
-        )
-        return await self._until_content(answer, translation, self._watch)
+        opened = await self._opened(translation, self._telling(translation))
+        if isinstance(opened, Answered):
+            return self._as_stream(translation, opened)
+        if self._terms.buffers:
+            return Whole(body=await self._rest_of(opened), content_type=EVENT_STREAM)
+        self.stream = opened
+        return opened
+
+    def _telling(self, translation: Translation) -> Telling:
+        """How the stream is told: from the start, or from where another one broke off."""
+        reader, broken = translation.provider.reader, self._terms.broken
+        if broken:
+            return Telling(reader, broken.writer, broken.told)
+        told = Told() if self._terms.resumes else None
+        return Telling(reader, translation.application.writer(), told)
+
+    def _as_stream(self, translation: Translation, answered: Answered) -> Whole:
+        """A whole answer as the stream that was asked for. Raises `AnswerFailed`."""
+        if self._terms.broken:
+            raise AnswerFailed(Outcome.PROTOCOL, "the provider does not stream", blameless=True)
+        whole = translation.application.write_stream(answered)
+        return Whole(body=whole, content_type=EVENT_STREAM)
 
     async def _passed(self) -> Whole | Answer:
         """Whatever the provider says, unless that is the operator's fault."""
         with limited(*self._clocks.answer()):
-            answer = await self._send()
+            answer = await self._talk.send()
             if answer.status < 400 and not self._is_kept(answer, JSON):
                 return answer
-            body = await self._read_body(answer)
+            body = await self._talk.body(answer)
         if answer.status < 400:
-            return Whole(body=retold(body, self._step.entry.provider.name), status=answer.status)
+            return Whole(body=retold(body, self.entry.provider.name), status=answer.status)
         if outcome := OPERATORS_STATUS.get(answer.status):
             raise AnswerFailed(outcome, "")
         self._wait_s = retry_after_s(answer.headers, None, self._terms.unix())
@@ -233,89 +275,75 @@ class Attempt:
 
     def _is_kept(self, answer: Answer, content_type: str) -> bool:
         """Whether it may name a response that the provider keeps."""
-        return self._words.kept and answer.content_type == content_type
+        return self._talk.words.kept and answer.content_type == content_type
 
-    async def _until_content(
-        self, answer: Answer, translation: Translation, watch: Watch
-    ) -> Stream:
+    async def _opened(self, translation: Translation, telling: Telling) -> Answered | Stream:
+        """A stream at its first content; a whole answer, where the provider does not stream."""
+        loop = asyncio.get_running_loop()
+        seconds, late = self._clocks.first_token(reasoning=self._call.reasoning)
+        first_s = loop.time() + seconds
+        with limited(seconds, late):
+            answer = await self._talk.accepted()
+            if answer.content_type == JSON:
+                body = await self._talk.body(answer)
+                return self._judged(translation.provider.read_answer(body))
+        self._watch = watch = Watch(
+            first_s=first_s,
+            idle_s=self.entry.timeouts.idle_s,
+            end_s=loop.time() + self._terms.deadline_s - self._terms.now(),
+            late=late,
+        )
         judge = Judge(filter_fails=self._terms.filter_fails, choices=self._call.choices)
-        limit = self._terms.limits.response_body_bytes
-        stream = Stream(answer, translation, judge, watch, limit)
+        stream = Stream(answer, telling, judge, watch, self._terms.limits.response_body_bytes)
         watch.start(answer.close)
         try:
             await stream.until_content(self._note_first_token)
         finally:
             self.usage = stream.usage  # what is refused or breaks off is paid for all the same
-        self.stream = stream
         return stream
+
+    async def _rest_of(self, stream: Stream) -> bytes:
+        """All that a stream says, held until it is whole. Raises `AnswerFailed`."""
+        try:
+            return await stream.read_all()
+        finally:
+            self.usage = stream.usage
 
     def _count(self) -> None:
         """Take over what a stream's provider has counted by now."""
         if self.stream:
             self.usage = self.stream.usage
 
-    async def _accepted(self) -> Answer:
-        """Ask; an answer whose head is good."""
-        answer = await self._send()
-        if answer.status != 200:
-            raise await self._refused(answer)
-        return answer
-
-    async def _send(self) -> Answer:
-        entry = self._step.entry
-        self._key = self._upstream.keys.pick(entry.model_label, self._terms.now())
-        connect_s = entry.timeouts.connect_s
-        answer = await self._upstream.send(self._words.request, self._key, connect_s)
-        self._answer, self.status = answer, answer.status
-        return answer
-
-    async def _refused(self, answer: Answer) -> AttemptFailed:
-        """An error status: what it means, and when to come back."""
-        body = parse(answer.scrub(await read_start(answer)))
-        rules = self._upstream.provider.errors
-        now_unix = self._terms.unix()
-        failure = read_failure(answer.status, answer.headers, body, now_unix, rules)
-        return self._failed(in_view_of(self._call, failure))
-
-    async def _read_body(self, answer: Answer) -> bytes:
-        return answer.scrub(await read_bounded(answer, self._terms.limits.response_body_bytes))
-
-    def _failure(self, failed: AnswerFailed) -> Failure:
-        return read_broken(self.status, failed, self._upstream.provider.errors)
-
-    def _odd(self, error: BaseException) -> Failure:
-        """What nobody foresaw: in an answer, or else in the request: then nobody is to blame."""
-        if self._answer is None:
-            log.warning("a request could not be sent", exc_info=error)
-            return unsayable(Untranslatable("The request cannot be sent to the provider."))
-        log.warning("an answer could not be read", exc_info=error)
-        return self._failure(unread(error))
+    def _judged(self, answered: Answered) -> Answered:
+        """A whole answer that is one. Raises `AnswerFailed`."""
+        self.usage = answered.usage or self.usage
+        if answered.filtered and self._terms.filter_fails:
+            raise AnswerFailed(
+                Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
+            )
+        if answered.empty:
+            raise AnswerFailed(
+                Outcome.GENERATION_FAILED, "the provider's answer is empty", blameless=True
+            )
+        self._note_first_token()
+        return answered
 
     def _failed(self, failure: Failure) -> AttemptFailed:
         self.ended_s = self._terms.now()
         self.outcome = failure.outcome
         if self.status:
-            failure, self._one_key = heed(self._asked, failure, self.ended_s)
+            failure, self._one_key = self._talk.heed(failure, self.ended_s)
         elif failure.outcome is Outcome.AUTH:
             self._one_key = True  # the credential was never sent: it is renewed in its own time
         self._wait_s = failure.wait_s
         self._blameless = failure.blameless
+        self.failure = failure
         return AttemptFailed(failure)
 
-    @property
-    def _asked(self) -> Asked:
-        request = self._words.request
-        return Asked(self._call, self._step.entry, self._upstream, request, self._key)
-
-    def _judge_whole(self, translation: Translation, body: bytes) -> Answered:
-        answered = translation.provider.read_answer(body)
-        self.usage = answered.usage
-        if answered.filtered and self._terms.filter_fails:
-            raise AnswerFailed(
-                Outcome.CONTENT_FILTER, "the provider's content policy refused an answer"
-            )
-        self._note_first_token()
-        return answered
-
     def _note_first_token(self) -> None:
-        self.first_token_s = self.first_token_s or self._terms.now()
+        if self.first_token_s is None:
+            self.first_token_s = self._terms.now()
+            if self._call.stream:
+                self._upstream.first_token_took(
+                    self.entry.model_label, self.first_token_s - self.began_s
+                )

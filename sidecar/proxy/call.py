@@ -14,6 +14,7 @@ from sidecar.core.outcome import Endpoint
 from sidecar.core.refusal import Refused
 
 THOUGHTLESS = (None, "none", "minimal")  # compared, not hashed: it may be anything
+STREAMABLE = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES)
 FIT = re.compile(r"[\x21-\x7e]{1,128}")
 
 CODES = {
@@ -141,6 +142,17 @@ def choices_asked(fields: Mapping[str, Any]) -> int:
     """How many answers are asked for at once."""
     number = fields.get("n")
     return number if isinstance(number, int) and number > 0 else 1
+
+
+def can_stream(call: Call) -> bool:
+    """Whether a whole answer could as well be streamed by a provider, and mean the same."""
+    if call.endpoint not in STREAMABLE:
+        return False
+    fields = call.fields
+    best_of = fields.get("best_of")
+    in_background = fields.get("background") is True
+    speaks = fields.get("audio") is not None  # its format would have to be another one
+    return not (in_background or speaks or (isinstance(best_of, int) and best_of > 1))
 
 
 def rejected(message: str, *, param: str | None = None, status: int = 400) -> Rejected:

@@ -25,8 +25,7 @@ class Clocks(NamedTuple):
 
     def first_token(self, *, reasoning: bool) -> Limit:
         """For the first token of a stream, later where the model is to think first."""
-        timeouts = self.step.entry.timeouts
-        own_s = timeouts.first_token_reasoning_s if reasoning else timeouts.first_token_s
+        own_s = self.step.entry.timeouts.until_first_token_s(reasoning)
         return self._limit(own_s, Outcome.TIMEOUT_FIRST_TOKEN)
 
     def _limit(self, own_s: float, late: Outcome) -> Limit:

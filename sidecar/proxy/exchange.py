@@ -14,9 +14,10 @@ from sidecar.core.headers import client_retry
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Entry
+from sidecar.core.sse import encode
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.paths import speaks_messages
-from sidecar.proxy.replies import error_reply
+from sidecar.proxy.replies import error_body, error_reply, messages_error_body
 
 # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
 TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -41,6 +42,8 @@ class Exchange:
     attempt: Attempt | None = None
     outcome: RequestOutcome = RequestOutcome.CANCELLED
     code: int = 0
+    _asked_s: float | None = None  # since when providers are waited for
+    _waited_s: float = 0.0  # for those that came to nothing
 
     def headers(self) -> dict[str, str]:
         """What the sidecar adds to every answer."""
@@ -74,6 +77,12 @@ class Exchange:
             told.append(f"{name};{outcome};{status};{self.attempt.duration_s:.2f}")
         return ", ".join(told)
 
+    def refused_in_band(self, refused: Refused) -> bytes:
+        """The same error as the last event of a stream whose head is out."""
+        if speaks_messages(self.request.path):
+            return encode(messages_error_body(refused, self.steps, self.id), b"error")
+        return encode(error_body(refused, self.steps))
+
     @property
     def served(self) -> RequestOutcome:
         """What an answer that was passed on makes of the request."""
@@ -81,8 +90,18 @@ class Exchange:
             return RequestOutcome.EXHAUSTED
         if self.code >= 400:
             return RequestOutcome.CLIENT_ERROR
-        others = any(step.entry is not self.entry for step in self.steps)
+        others = any(step.entry is not self.entry and not step.is_slower for step in self.steps)
         return RequestOutcome.FAILOVER_SUCCESS if others else RequestOutcome.SUCCESS
+
+    def asks(self) -> None:
+        """From now on providers are waited for."""
+        self._asked_s = self.now()
+
+    def got_nothing(self) -> None:
+        """What was waited for came to nothing."""
+        if self._asked_s is not None:
+            self._waited_s += self.now() - self._asked_s
+        self._asked_s = None
 
     @property
     def upstream_s(self) -> float:
@@ -92,8 +111,10 @@ class Exchange:
 
     @property
     def lost_s(self) -> float:
-        """Seconds spent on those that did not answer."""
-        return sum([step.seconds for step in self.steps])
+        """Seconds until the attempt began that answers, of those spent on providers."""
+        if self._asked_s is None or self.attempt is None:
+            return self._waited_s
+        return self._waited_s + self.attempt.began_s - self._asked_s
 
     def ended(self, endpoint: Endpoint) -> RequestEnded:
         """The report of the whole request."""

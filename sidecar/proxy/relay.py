@@ -7,54 +7,61 @@ from multidict import CIMultiDict
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.outcome import RequestOutcome
-from sidecar.proxy.answers import EVENT_STREAM, Whole
+from sidecar.proxy.answers import Whole
 from sidecar.proxy.attempt import Attempt
+from sidecar.proxy.course import Course
 from sidecar.proxy.exchange import Exchange
+from sidecar.proxy.front import Front
 from sidecar.proxy.replies import cut
 from sidecar.proxy.stream import Stream
-from sidecar.proxy.wire import Answer
 
 
 async def relay(
-    exchange: Exchange, attempt: Attempt, answer: Whole | Stream | Answer
-) -> web.StreamResponse:
-    """Pass `answer` on. From here on there is no other provider."""
+    exchange: Exchange, course: Course, front: Front | None, attempt: Attempt
+) -> web.StreamResponse | None:
+    """Pass the answer of `attempt` on. `None`: it broke, and another provider may go on with it."""
     exchange.code = attempt.status
-    if isinstance(answer, Whole):
-        return relay_whole(exchange, attempt, answer)
-    if isinstance(answer, Stream):
-        return await relay_stream(exchange, attempt, answer)
+    if isinstance(attempt.answer, Whole):
+        return await relay_whole(exchange, front, attempt, attempt.answer)
+    if isinstance(attempt.answer, Stream) and front:
+        return await relay_stream(exchange, course, front, attempt, attempt.answer)
     return await relay_passed(exchange, attempt)
 
 
-def relay_whole(exchange: Exchange, attempt: Attempt, answer: Whole) -> web.Response:
+async def relay_whole(
+    exchange: Exchange, front: Front | None, attempt: Attempt, whole: Whole
+) -> web.StreamResponse:
     """Pass on an answer that is all there."""
     attempt.succeed()
     exchange.outcome = exchange.served
     headers = answer_headers(exchange, attempt)
-    if answer.content_type:
-        headers[hdrs.CONTENT_TYPE] = answer.content_type
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    if front:
+        await front.open(headers)
+        await front.write(front.untold() + whole.body)
+        return await front.end()
+    if whole.content_type:
+        headers[hdrs.CONTENT_TYPE] = whole.content_type
+    return web.Response(status=whole.status, body=whole.body, headers=headers)
 
 
-async def relay_stream(exchange: Exchange, attempt: Attempt, stream: Stream) -> web.StreamResponse:
+async def relay_stream(
+    exchange: Exchange, course: Course, front: Front, attempt: Attempt, stream: Stream
+) -> web.StreamResponse | None:
     """Pass on a stream, event by event. One that breaks says so in band, and is never completed."""
-    headers = answer_headers(exchange, attempt)
-    headers[hdrs.CONTENT_TYPE] = EVENT_STREAM
-    headers[hdrs.CACHE_CONTROL] = "no-cache"
-    headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(exchange.request)
+    await front.open(answer_headers(exchange, attempt))
     try:
         while data := await stream.read():
-            await response.write(data)
+            await front.write(front.untold() + data if stream.ended else data)
         attempt.succeed()
         exchange.outcome = exchange.served
     except AnswerFailed as failed:
         attempt.break_off(failed)
+        if course.goes_on(attempt, failed):
+            return None
         exchange.outcome = RequestOutcome.INTERRUPTED
-        await response.write(stream.broken(failed))
-    await response.write_eof()
+        first = course.broken.failed if course.broken else failed
+        await front.write(front.untold() + stream.broken(first))
+    response = await front.end()
     await attempt.finish()
     return response
 

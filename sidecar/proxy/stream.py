@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from sidecar.core.answer import AnswerFailed, Judge, Move, Piece
 from sidecar.core.events import Usage
 from sidecar.core.sse import Event, Parser
-from sidecar.dialects.dialect import Reading
-from sidecar.dialects.translation import Translation
+from sidecar.dialects.dialect import Assembler, Json, Reader, Reading, Writer
+from sidecar.dialects.resumption import Told
 from sidecar.proxy.replies import as_error
 from sidecar.proxy.upstream import FOREIGN_ERRORS, UNREADABLE, as_failure, too_large, unread
 from sidecar.proxy.watch import SAYING, Watch
@@ -17,6 +18,36 @@ from sidecar.proxy.wire import Answer
 
 log = logging.getLogger(__name__)
 END = b"[DONE]"
+
+
+class Telling(NamedTuple):
+    """How a stream is read and written. `told` takes down what is written, if that may matter."""
+
+    reader: Callable[[], Reader]
+    writer: Writer
+    told: Told | None = None
+
+
+class Assembling:
+    """A writer that writes nothing: what it is given is put together to a whole answer."""
+
+    __slots__ = ("_assembler",)
+
+    def __init__(self, assembler: Assembler) -> None:
+        self._assembler = assembler
+
+    def write(self, reading: Reading) -> bytes:
+        """Take it in."""
+        self._assembler.add(reading)
+        return b""
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def broken(self, error: Json) -> bytes:  # noqa: ARG002  nobody has heard anything
+        """Nothing."""
+        return b""
 
 
 class Stream:
@@ -29,7 +60,7 @@ class Stream:
     def __init__(
         self,
         response: Answer,
-        translation: Translation,
+        telling: Telling,
         judge: Judge,
         watch: Watch,
         max_bytes: int,
@@ -39,9 +70,10 @@ class Stream:
         self._watch = watch
         self._max_bytes = max_bytes
         self._parser = Parser(max_bytes)
-        self._new_reader = translation.provider.reader
+        self._new_reader = telling.reader
         self._reader = self._new_reader()
-        self._writer = translation.application.writer()
+        self.writer = telling.writer
+        self.told = telling.told
         self._translated_bytes = 0
         self._ready: list[bytes] = []
         self._failure: AnswerFailed | None = None
@@ -81,9 +113,20 @@ class Stream:
         ready, self._ready = self._ready, []
         return ready[0] if len(ready) == 1 else b"".join(ready)
 
+    async def read_all(self) -> bytes:
+        """All that is left, at most `max_bytes`. Raises `AnswerFailed` where it is not whole."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_bytes:
+                raise too_large(self._max_bytes)
+        return b"".join(pieces)
+
     def broken(self, failed: AnswerFailed) -> bytes:
         """How the answer ends that broke off."""
-        return self._writer.broken(as_error(failed))
+        return self.writer.broken(as_error(failed))
 
     async def _advance(self) -> None:
         """Take in what the provider sent next."""
@@ -130,7 +173,9 @@ class Stream:
                 return
 
     def _write(self, event: Event, reading: Reading) -> None:
-        data = self._writer.write(reading)
+        data = self.writer.write(reading)
+        if self.told:
+            self.told.note(reading)
         if data:
             self._ready.append(data)
         if data is reading.raw and data:  # it goes on as it came: nobody keeps any of it
@@ -152,6 +197,6 @@ class Stream:
         self._finish()
 
     def _finish(self) -> None:
-        last = self._writer.write(Reading(Piece(), self._reader.end()))
-        self._ready.append(last + self._writer.end())
+        last = self.writer.write(Reading(Piece(), self._reader.end()))
+        self._ready.append(last + self.writer.end())
         self.ended = True

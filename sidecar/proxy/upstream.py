@@ -16,6 +16,8 @@ from sidecar.core.failover import Failure
 from sidecar.core.keys import BAD_KEY, KeyPool
 from sidecar.core.learned import Learned
 from sidecar.core.outcome import Outcome
+from sidecar.core.recent import Recent
+from sidecar.core.retry import Bucket
 from sidecar.core.settings import Limits, Provider
 from sidecar.core.sse import EventTooLarge
 from sidecar.dialects.memory import Memory
@@ -72,7 +74,8 @@ class Upstream:
     """The way to one provider: its address, credentials and pool of connections.
 
     Made inside a running event loop. Nothing is connected before the first request. `learned` is
-    what its errors have taught, `keys` says which of its credentials to use.
+    what its errors have taught, `keys` says which of its credentials to use, `extra_tries` how many
+    there may be; `in_flight` counts the attempts that are under way.
     """
 
     def __init__(self, provider: Provider, limits: Limits, memory: Memory) -> None:
@@ -80,6 +83,9 @@ class Upstream:
         self.preset: Preset = replace(PRESETS[provider.kind], query=provider.query)
         self.memory = memory
         self.learned = Learned()
+        self.extra_tries = Bucket(provider.retry.budget)
+        self.in_flight = 0
+        self._first_tokens: dict[str, Recent] = {}  # by the label of the model
         self._credentials = credentials_of(provider, self.preset)
         self.keys = KeyPool(len(self._credentials))
         self.version = version_of(provider)
@@ -92,6 +98,23 @@ class Upstream:
         for credential in self._credentials:
             await credential.close()
         await self._wire.close()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many calls as it may have at once."""
+        most = self.provider.max_in_flight
+        return most is not None and self.in_flight >= most
+
+    def first_token_took(self, model: str, seconds: float) -> None:
+        """Remember it; `model` is its label: there are as many as the configuration has."""
+        if model not in self._first_tokens:
+            self._first_tokens[model] = Recent()
+        self._first_tokens[model].note(seconds)
+
+    def usual_first_token_s(self, model: str) -> float | None:
+        """How soon 95 % of the last first tokens came; `None` while there are too few."""
+        recent = self._first_tokens.get(model)
+        return recent.p95() if recent else None
 
     def heed(self, key: int, model: str, failure: Failure, now_s: float) -> Failure:
         """Pass over a key that `failure` is about; `again` where there is another one to use now.
@@ -112,20 +135,17 @@ class Upstream:
     async def send(self, request: Request, key: int, connect_s: float) -> Answer:
         """Send `request` with the credential number `key`.
 
-        Redirects are never followed. Raises `AnswerFailed`.
+        Redirects are never followed. Raises `AnswerFailed`, and what `FOREIGN` names.
         """
         credential = self._credentials[key]
         unsigned = Unsigned(request.method, self.provider.base_url + request.path, request.body)
         signed = self._wire.compose(request, await credential.headers(unsigned))
-        try:
-            return await self._wire.ask(
-                signed,
-                connect_s=connect_s,
-                bodiless=request.method == hdrs.METH_HEAD,
-                secrets=self._secrets + credential.secrets(),
-            )
-        except FOREIGN_ERRORS as error:
-            raise as_failure(error) from error
+        return await self._wire.ask(
+            signed,
+            connect_s=connect_s,
+            bodiless=request.method == hdrs.METH_HEAD,
+            secrets=self._secrets + credential.secrets(),
+        )
 
 
 def own_headers(provider: Provider) -> list[tuple[str, str]]:

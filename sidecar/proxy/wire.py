@@ -11,9 +11,11 @@ import asyncio
 import ssl
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http_parser import RawResponseMessage
@@ -25,6 +27,11 @@ from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Provider, Secret
 
 Headers = Sequence[tuple[str, str]]
+
+
+class PooledConnectionGone(aiohttp.ClientConnectionError):
+    """A connection that had been used before broke before it answered: perhaps it was closed."""
+
 
 KEEP_ALIVE_S = 30.0  # less than the usual front ends': one that they closed costs a try
 DNS_CACHE_S = 30
@@ -119,6 +126,7 @@ class Wire:
             keepalive_timeout=KEEP_ALIVE_S,
         )
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._used = WeakSet[ResponseHandler]()
         self._headers_bytes = headers_bytes
         self._whither = whither(url, provider.proxy)
         self._own_names = frozenset(name.lower() for name, _ in own_headers)
@@ -141,14 +149,17 @@ class Wire:
 
         `bodiless` says that the answer is to have no body, whatever its head says; `secrets` are
         kept from going on with it. Raises `aiohttp.ClientError`, `OSError`, and `AnswerFailed`
-        where connecting took too long.
+        where connecting took too long; `PooledConnectionGone` is one of the first.
         """
         connection = await self._connect(connect_s)
+        is_used = connection.protocol in self._used
         try:
             head, content = await self._converse(connection, request, bodiless=bodiless)
             return Answer(connection, head, content, secrets)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if is_used and isinstance(error, aiohttp.ClientConnectionError | ConnectionError):
+                raise PooledConnectionGone from error
             raise
 
     async def _connect(self, connect_s: float) -> Connection:
@@ -183,6 +194,7 @@ class Wire:
             max_line_size=self._headers_bytes,
             max_field_size=self._headers_bytes,
         )
+        self._used.add(protocol)
         transport.write(request)
         message, content = await protocol.read()
         while message.code in INFORMATIONAL:

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from sidecar.core.headers import to_provider
 from sidecar.core.outcome import Endpoint
+from sidecar.core.settings import Entry
 from sidecar.dialects.anthropic.native import NativeMessages
 from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import Preset
-from sidecar.dialects.translation import Translation, translate
+from sidecar.dialects.resumption import Told
+from sidecar.dialects.translation import Translation, resume, translate
 from sidecar.proxy.call import Call
 from sidecar.proxy.upstream import UNREADABLE, VERSION, Upstream
 from sidecar.proxy.wire import Headers, Request
@@ -40,19 +42,29 @@ class Words(NamedTuple):
 SILENCE = Words(Request("", "", b""))
 
 
-def put(call: Call, model: str | None, upstream: Upstream, unix: float, now_s: float) -> Words:
-    """The call for `model` (`None`: the one it names). Raises `Untranslatable`.
+class Now(NamedTuple):
+    """The time, by both clocks."""
 
-    `now_s` is monotonic.
+    unix: float
+    monotonic: float
+
+
+def put(call: Call, entry: Entry, upstream: Upstream, now: Now, told: Told | None = None) -> Words:
+    """The call as `entry` is to hear it. Raises `Untranslatable`.
+
+    `told` is what was heard already of the answer that it is to go on with.
     """
     preset = upstream.preset
     passed = to_provider(call.headers, upstream.vendor)
-    target = target_of(call, model or call.model, upstream, int(unix), now_s)
+    target = target_of(call, entry.model or call.model, upstream, now)
     if call.endpoint is Endpoint.PASSTHROUGH:
         body, ours = passed_body(call, target)
         request = Request(call.method, passed_path(preset, call.path), body, passed, ours)
         return Words(request, kept=call.path.startswith(KEPT))
     translation = translated(call, target)
+    if told:
+        going_on = resume(call, target, told, prefill=entry.prefill)
+        translation = translation._replace(provider=going_on)
     out = translation.provider.outgoing
     request = Request(call.method, out.path, out.body, passed, out.headers)
     return Words(request, translation, translation.dropped + out.dropped)
@@ -82,20 +94,20 @@ def passed_path(preset: Preset, path: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}{preset.query}"
 
 
-def target_of(call: Call, model: str, upstream: Upstream, unix: int, now_s: float) -> Target:
+def target_of(call: Call, model: str, upstream: Upstream, now: Now) -> Target:
     """Whom the call is put into words for."""
-    known = upstream.learned.known(model, now_s)
+    known = upstream.learned.known(model, now.monotonic)
     return Target(
         provider=upstream.provider.name,
         preset=upstream.preset,
         model=model,
         seed=call.id,
-        created=unix,
+        created=int(now.unix),
         memory=upstream.memory,
         version=version_of(call, upstream),
         without=known.without,
         max_tokens=known.max_tokens,
-        lacks_responses=upstream.learned.lacks(RESPONSES, now_s),
+        lacks_responses=upstream.learned.lacks(RESPONSES, now.monotonic),
     )
 
 
