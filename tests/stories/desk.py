@@ -24,6 +24,8 @@ from tests.stories.world import CHAT
 
 Json = dict[str, Any]
 
+# One try each, so that what was asked can be counted; others are told of in test_retries.py.
+ONE_TRY = "retry: {attempts: 0}\n"
 LISTENERS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
 PAGES = ("/metrics", "/status.json", "/status", "/config", "/version", "/healthz", "/readyz")
 FIRST_AND_SECOND = ("first", "second")
@@ -110,7 +112,7 @@ class Desk:
 
 @asynccontextmanager
 async def a_desk(
-    text: str, *names: str, environ: Mapping[str, str] = NOTHING
+    text: str, *names: str, environ: Mapping[str, str] = NOTHING, retry: str = ONE_TRY
 ) -> AsyncIterator[Desk]:
     """A sidecar of the file `text`, in which `${FIRST}` stands for the address of `first`.
 
@@ -122,7 +124,7 @@ async def a_desk(
             for name in names or FIRST_AND_SECOND
         }
         addresses = {name.upper(): one.base_url for name, one in providers.items()}
-        settings = read_settings(LISTENERS + text, "sidecar.yaml", {**addresses, **environ})
+        settings = read_settings(LISTENERS + retry + text, "sidecar.yaml", {**addresses, **environ})
         log, clock = stack.enter_context(a_log()), AheadClock()
         sidecar = Sidecar(settings, reports=(LogReporter(log.handler, clock).report,), clock=clock)
         await stack.enter_async_context(sidecar)

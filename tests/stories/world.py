@@ -13,7 +13,7 @@ import openai
 
 from sidecar.app import Sidecar
 from sidecar.core.events import Event, RequestEnded
-from sidecar.core.policies import BreakerPolicy, Timeouts
+from sidecar.core.policies import BreakerPolicy, RetryPolicy, Timeouts
 from sidecar.core.settings import Address, Entry, Limits, Provider, Route, Secret, Settings
 from sidecar.dialects.presets import PRESETS
 from sidecar.faults.provider import ScriptedProvider
@@ -23,6 +23,8 @@ ANYWHERE = Address(host="127.0.0.1", port=0)
 QUICK = Timeouts(
     connect_s=1.0, first_token_s=0.4, first_token_reasoning_s=0.8, answer_s=0.6, idle_s=0.3
 )
+# So that what was asked can be counted; others are told of in test_retries.py.
+ONE_TRY = RetryPolicy(attempts=0)
 ALL_OPENAI: Mapping[str, str] = {}
 MODEL = "gpt-4o"
 MODELS = {"gemini": "gemini-3-flash", "anthropic": "claude-haiku-5-5"}
@@ -68,6 +70,7 @@ def settings_for(
     *providers: ScriptedProvider,
     policy: BreakerPolicy | None = None,
     timeouts: Timeouts = QUICK,
+    retry: RetryPolicy = ONE_TRY,
     models: tuple[str, ...] = ("*",),
     kinds: Mapping[str, str] = ALL_OPENAI,
     **changes: Any,
@@ -82,6 +85,7 @@ def settings_for(
             api_key=Secret(f"key-of-{one.name}"),
             breaker=policy or BreakerPolicy(),
             timeouts=timeouts,
+            retry=retry,
         )
         for one in providers
     )
@@ -122,10 +126,12 @@ async def a_world(**changes: Any) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def a_world_of(settings_of: Callable[..., Settings]) -> AsyncIterator[World]:
+async def a_world_of(
+    settings_of: Callable[..., Settings], first: ScriptedProvider | None = None
+) -> AsyncIterator[World]:
     """The same with whatever settings are made of the two providers."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(ScriptedProvider("first"))
+        first = await stack.enter_async_context(first or ScriptedProvider("first"))
         second = await stack.enter_async_context(ScriptedProvider("second"))
         events: list[Event] = []
         settings = settings_of(first, second)
