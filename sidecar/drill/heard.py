@@ -6,6 +6,7 @@ streamed, `[DONE]` after it; everything else must have said that it is not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,6 +18,8 @@ Json = dict[str, Any]
 
 SSE, JSON = "text/event-stream", "application/json"
 DONE = b"[DONE]"
+# What the headers could not say yet, where a comment had to open the stream.
+PROVIDER = re.compile(rb"^: x-sidecar-provider: (\S+)$", re.MULTILINE)
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 
@@ -36,7 +39,8 @@ class Heard:
 
     `text` is what was said, or what a tool was called with. `done`: the stream, or the body, is
     said to be all. `error` came in place of an answer, or in band. `wrong` is what no answer may
-    be: cut off, or nothing that an SDK can read. `provider` and `should_retry` are headers.
+    be: cut off, or nothing that an SDK can read. `provider` and `should_retry` are headers; the
+    first may also come as a comment of the stream.
     """
 
     status: int = 0
@@ -111,6 +115,8 @@ def read_stream(body: bytes) -> Heard:
     *events, rest = body.split(b"\n\n")
     heard = Heard(wrong="ends within an event") if rest else Heard()
     texts: list[str] = []
+    if named := PROVIDER.search(body):
+        heard = replace(heard, provider=named[1].decode())
     for event in events:
         if heard.wrong and not rest:
             break

@@ -18,6 +18,7 @@ from sidecar.drill.promise import (
     SLOW_S,
     Promise,
     Sight,
+    counted,
     judge,
     names,
     within,
@@ -135,7 +136,7 @@ def seen_outage(stage: Stage, promise: Promise, outage: Outage, heards: Sequence
     back_s = coming_back_s(stage, outage)
     served = sum(heard.complete for heard in heards)
     return Sight(
-        saw=f"{served} of {len(heards)} served, {outage.hits} hits, {back_told(back_s)}",
+        saw=f"{served} of {len(heards)} served, {counted(outage.hits)}, {back_told(back_s)}",
         seconds=longest.seconds,
         hits=stage.hits,
         wrongs=(*wrongs, *wrong_course(stage.place, outage, back_s)),

@@ -27,8 +27,12 @@ class Hits(NamedTuple):
     most: int
 
     def __str__(self) -> str:
-        number = f"{self.most}" if self.least == self.most else f"≤ {self.most}"
-        return f"{number} hit{'s' * (self.most != 1)}"
+        return counted(self.most) if self.least == self.most else f"≤ {counted(self.most)}"
+
+
+def counted(hits: int) -> str:
+    """A number of hits."""
+    return "1 hit" if hits == 1 else f"{hits} hits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,7 @@ def wrong_answer(promise: Promise, seen: Evidence) -> Iterator[str]:
     heard = seen.heard
     ending = ending_of(heard, seen.texts)
     if ending not in promise.endings:
-        yield str(ending)
+        yield f"it ended as {ending}"
     elif ending is Ending.SERVED:
         yield from wrong_speaker(promise, seen)
     elif ending is Ending.REFUSED:
@@ -161,7 +165,7 @@ def wrong_hits(promise: Promise, seen: Evidence) -> Iterator[str]:
     """What is wrong with who was asked."""
     count = seen.hits.get(seen.own, 0)
     if promise.hits and not promise.hits.least <= count <= promise.hits.most:
-        yield f"{count} hits on {seen.own}"
+        yield f"{counted(count)} on {seen.own}"
     for name in sorted(promise.untouched):
         if seen.hits.get(name):
             yield f"{name} was asked"

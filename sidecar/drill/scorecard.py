@@ -127,7 +127,7 @@ def cells(result: Result) -> Cells:
         scenario.row.id,
         str(scenario.mode),
         str(scenario.promise),
-        sight.saw,
+        f"{sight.saw}{', played again' * result.again}",
         f"{sight.seconds:.2f}",
         hits or "none",
         KEPT if sight.held else BROKEN,

@@ -95,7 +95,7 @@ class Stage:
         headers = answer.headers
         return replace(
             heard,
-            provider=headers.get("x-sidecar-provider", ""),
+            provider=headers.get("x-sidecar-provider", heard.provider),
             should_retry=headers.get("x-should-retry", ""),
         )
 
