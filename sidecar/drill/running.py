@@ -40,12 +40,19 @@ async def run(scenarios: Sequence[Scenario], progress: Progress) -> list[Result]
         for number, scenario in enumerate(scenarios):
             if scenario.row.busy:
                 results[number] = Result(scenario, await play(scenario))
-                progress(results[number])
+                note(results[number], progress)
         for number, result in sorted(results.items()):
             if result.sight.only_late:
                 sight = await play(result.scenario)
                 results[number] = Result(result.scenario, sight, again=True)
+                progress(results[number])
     return [results[number] for number in range(len(scenarios))]
+
+
+def note(result: Result, progress: Progress) -> None:
+    """Tell of a result, unless it is to be played again."""
+    if not result.sight.only_late:
+        progress(result)
 
 
 async def side_by_side(
@@ -57,8 +64,7 @@ async def side_by_side(
     async def one(number: int, scenario: Scenario) -> tuple[int, Result]:
         async with patient if scenario.lasts_s > PATIENT_S else busy:
             result = Result(scenario, await play(scenario))
-        if not result.sight.only_late:
-            progress(result)
+        note(result, progress)
         return number, result
 
     numbered = [pair for pair in enumerate(scenarios) if not pair[1].row.busy]

@@ -50,8 +50,9 @@ def rows_of(ids: Iterable[str]) -> tuple[Row, ...]:
     wanted = tuple(dict.fromkeys(ids))
     for name in wanted:
         if name not in ROWS:
-            near = " or ".join(get_close_matches(name, ROWS)) or f"one of {', '.join(ROWS)}"
-            raise ValueError(f"unknown fault, got {name} (did you mean {near}?)")
+            near = " or ".join(get_close_matches(name, ROWS))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(ROWS)}"
+            raise ValueError(f"unknown fault, got {name} ({hint})")
     return tuple(ROWS[name] for name in wanted) if wanted else tuple(ROWS.values())
 
 
