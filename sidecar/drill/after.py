@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sidecar.core.capability import Capability
 from sidecar.core.policies import AfterContent, ContentFilter, UpstreamMode
-from sidecar.core.settings import Entry, Provider
+from sidecar.core.settings import Provider
 from sidecar.drill.before import once, plays
 from sidecar.drill.heard import Ending
 from sidecar.drill.place import LeftOut, Mode, Place
@@ -41,14 +41,9 @@ HELD_BYTES = 8 * 1024**2  # what the long answers may need
 # Answers that break off
 
 
-def continuing(place: Place) -> tuple[Entry, ...]:
-    """Those after it that can go on with what it began."""
-    return tuple(entry for entry in place.later if entry.prefill)
-
-
 def resumes(place: Place) -> bool:
-    """Whether somebody goes on where it broke off."""
-    return place.route.after_content is AfterContent.RESUME and bool(continuing(place))
+    """Whether somebody goes on where it broke off: here they all would say the same."""
+    return place.route.after_content is AfterContent.RESUME and bool(place.later)
 
 
 def broken_off(place: Place, silent_s: float) -> Promise:
@@ -58,7 +53,7 @@ def broken_off(place: Place, silent_s: float) -> Promise:
         return over_to_the_next(place, seconds)
     if not resumes(place):
         return told_in_band(place, seconds)
-    limit_s = within(place, ANSWER_S + silent_s + SLOW_S)
+    limit_s = within(place, ANSWER_S + seconds)  # one that takes no beginning starts anew
     return Promise(endings=frozenset((Ending.SERVED,)), within_s=limit_s)
 
 
@@ -94,10 +89,14 @@ def rejecting(provider: Provider) -> Fault:
 
 
 def rejected(place: Place, _: Mode) -> Promise | LeftOut:
-    """What broke is told, not that going on was refused."""
-    if not resumes(place):
-        return LeftOut("nobody is to go on with a broken answer")
-    return told_in_band(place, BREAK_S + SLOW_S)
+    """What broke is told, not that going on was refused; unless yet another one goes on."""
+    if not (resumes(place) and place.later[0].prefill):
+        return LeftOut("nobody is given the beginning of an answer")
+    promise = told_in_band(place, BREAK_S + SLOW_S)
+    if len(place.later) == 1:
+        return promise
+    endings = promise.endings | {Ending.SERVED}
+    return replace(promise, endings=endings, within_s=broken_off(place, 0.0).within_s)
 
 
 def rejected_cast(place: Place) -> Cast:

@@ -24,6 +24,8 @@ MEANT_FOR_US = frozenset(("anthropic-version",))  # read here, and no secret
 # Longer than any name can be: no resolver can ask anybody for it, so nothing leaves this machine.
 NOWHERE = ".".join([*["nobody" * 10] * 4, "nobody", "invalid"])
 
+ECHOES = frozenset(("mistral",))  # the kinds that repeat what they are given to go on with
+
 
 class Way(Enum):
     """How the provider with the fault is addressed."""
@@ -73,7 +75,7 @@ class Cast:
             text=words_of("word" if self.same_words else provider.name),
             delay_s=ANSWER_S / (WORDS - 1),
             calls_tool=self.tools,
-            goes_on=self.same_words,
+            goes_on=self.same_words and provider.kind not in ECHOES,
         )
         return self.says if own and self.says else usual
 

@@ -19,7 +19,7 @@ from sidecar.drill.stand_ins import (
     words_of,
 )
 from sidecar.faults.catalog import OK
-from tests.drill.settings import place_of
+from tests.drill.settings import CHAIN, place_of
 
 URLS = {name: f"http://127.0.0.1:1/{name}" for name in ("gemini", "huggingface", "anthropic")}
 MORE = """\
@@ -139,6 +139,15 @@ def test_who_is_to_go_on_says_the_same() -> None:
 
     assert {answer.text for answer in answers} == {words_of("word")}
     assert all(answer.goes_on for answer in answers)
+
+
+def test_who_repeats_a_beginning_says_it_again() -> None:
+    chain = CHAIN.replace("kind: huggingface", "kind: mistral")
+    place, cast = place_of(chain=chain), Cast(faults=(OK,), same_words=True)
+
+    answers = [cast.answer_of(entry.provider, place) for entry in place.route.chain]
+
+    assert [answer.goes_on for answer in answers] == [True, False, True]
 
 
 def test_those_before_fail_and_those_after_are_well() -> None:

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import cast
 
 import aiohttp
 import orjson
@@ -15,8 +16,8 @@ import trustme
 
 from sidecar.faults.answer import FILE
 from sidecar.faults.catalog import OK, Effect, Fault, ok, slow_first_token, stall, status
-from sidecar.faults.provider import ScriptedProvider, refusing_port
-from sidecar.faults.steps import Send, Step, Wait
+from sidecar.faults.provider import ScriptedProvider, perform, refusing_port
+from sidecar.faults.steps import Send, Step, Until, Wait
 from sidecar.faults.wire import whole
 
 CALL = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -284,16 +285,13 @@ async def test_a_slow_first_word_is_slow(
         assert b"Hello" not in early
 
 
-async def test_a_pace_does_not_drift(
-    provider: ScriptedProvider, client: aiohttp.ClientSession
-) -> None:
-    provider.plays(ok(words=200, delay_s=0.001))
+async def test_a_pace_counts_from_the_beginning() -> None:
+    unused = cast("asyncio.StreamWriter", None)
     began_s = asyncio.get_running_loop().time()
-    async with client.post("chat/completions", json=CHAT) as answer:
-        await answer.read()
 
-    # each wait alone is late by more than half of it
-    assert 0.199 <= asyncio.get_running_loop().time() - began_s < 0.3
+    await perform((Wait(0.1), Until(0.15)), unused, 0)
+
+    assert 0.14 < asyncio.get_running_loop().time() - began_s < 0.24
 
 
 async def test_closing_the_provider_ends_a_silence() -> None:
