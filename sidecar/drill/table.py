@@ -66,7 +66,10 @@ def plan(settings: Settings, rows: Iterable[Row]) -> tuple[list[Scenario], list[
             omissions.append(Omission(what="everything", where=place[0], why=place[1]))
             continue
         for found in planned(place, rows):
-            (scenarios if isinstance(found, Scenario) else omissions).append(found)  # type: ignore[arg-type]  # each to its own
+            if isinstance(found, Scenario):
+                scenarios.append(found)
+            else:
+                omissions.append(found)
     return scenarios, omissions
 
 
