@@ -28,6 +28,13 @@ Three scripted providers with a sidecar in front: a call is served, the primary
 fails, the next one answers, the breaker opens, calls pass it by, a probe finds
 it well again, the breaker closes. The status page shows it all in a browser."""
 
+DRILL = """\
+Scripted providers on this machine stand in for all of yours: no key is used,
+and nothing leaves it. Each fault meets each position of each chain, with your
+own clocks and breakers; it takes about as long as the longest of them. 1 where
+a promise breaks. docs/drill.md has the ids of the faults.
+"""
+
 Run = Callable[[Options], int]
 Words = Any  # argparse has no public name for what holds the commands
 Parsed = TypeVar("Parsed")
@@ -79,6 +86,18 @@ def add_serving(words: Words) -> None:
     word.add_argument(
         "--once", action="store_true", help="end after the story; 0 if all of it happened"
     )
+
+    word = command(words, commands.drill, DRILL + SOURCES)
+    word.add_argument("--config", metavar="FILE", help="the configuration")
+    word.add_argument(
+        "--fault",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="only these; all of them without it",
+    )
+    word.add_argument("--json", action="store_true", help="all of it, for programs")
 
 
 def add_reading(words: Words) -> None:

@@ -68,6 +68,19 @@ def demo(options: Options) -> int:
     return tell(options.once)
 
 
+def drill(options: Options) -> int:
+    """Play every fault against a configuration; see what an application would."""
+    from sidecar.drill import drill as play
+    from sidecar.drill import rows_of
+
+    try:
+        rows = rows_of(options.fault)
+    except ValueError as error:
+        complain(f"sidecar: --fault: {error}")
+        return USAGE
+    return play(load(options.config), rows, as_document=options.json, out=sys.stdout)
+
+
 def check(options: Options) -> int:
     """Say everything that is wrong with a configuration."""
     from sidecar.config import ConfigError, find_config, load

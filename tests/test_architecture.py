@@ -21,7 +21,7 @@ TIMELESS = ("core", "dialects")  # all others may ask for the time, and for the 
 # A room is a folder of `sidecar`, or a module beside the folders. Each knows itself and these.
 MAY_KNOW: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
-    "demo": ("app", *BELOW_APP),
+    **dict.fromkeys(("demo", "drill"), ("app", *BELOW_APP)),
     "serving": ("app", *BELOW_APP),
     "app": BELOW_APP,
     **dict.fromkeys(MIDDLE, ("dialects", "core")),

@@ -26,7 +26,10 @@ from sidecar.core.settings import Address
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
-COMMANDS = ("serve", "demo", "check", "explain", "schema", "status", "reset", "hold", "release")
+COMMANDS = (
+    *("serve", "demo", "drill", "check", "explain", "schema"),
+    *("status", "reset", "hold", "release"),
+)
 CONFIG = """\
 providers: {local: {kind: openai, base_url: "http://127.0.0.1:8000/v1"}}
 routes: [{models: ["smart"], chain: [local]}]

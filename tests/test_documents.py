@@ -12,6 +12,7 @@ from sidecar.config.errors import CLASSES
 from sidecar.core.capability import Capability
 from sidecar.core.outcome import COOLING, FAILURES, PARKING, Outcome, SkipReason
 from sidecar.dialects.presets import PRESETS, Preset
+from sidecar.drill.table import ROWS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -133,6 +134,15 @@ def test_what_a_provider_says_is_what_a_rule_may_call_it() -> None:
 @pytest.mark.parametrize("reason", SkipReason)
 def test_a_reason_to_pass_over_is_told(reason: str) -> None:
     assert f"`{reason}`" in section("errors.md", "## Who is passed over")
+
+
+# The drill
+
+
+def test_every_fault_of_the_drill_is_told() -> None:
+    told = re.findall(r"^\| `(\w+)` \|", section("drill.md", "## The faults"), re.MULTILINE)
+
+    assert sorted(told) == sorted(ROWS)
 
 
 # All pages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -33,7 +34,8 @@ class Answer:
     `text` is "Hello from NAME." where it is empty; `words` repeats or cuts it to so many (0: as it
     is). The first word comes after `first_after_s`, each further one after `delay_s`; a call that
     does not stream waits as long for its whole answer. `calls_tool` calls the first tool of a
-    request that brings tools.
+    request that brings tools. `goes_on`: where the request ends in an assistant's message that
+    begins the text, only the rest of it is said.
     """
 
     text: str = ""
@@ -41,6 +43,7 @@ class Answer:
     first_after_s: float = 0.0
     delay_s: float = 0.0
     calls_tool: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,15 @@ class Scene:
         """The words to say, each with the space before it."""
         words = (self.answer.text or f"Hello from {self.name}.").split()
         said = islice(cycle(words), self.answer.words or len(words))
-        return [word if at == 0 else f" {word}" for at, word in enumerate(said)]
+        pieces = [word if at == 0 else f" {word}" for at, word in enumerate(said)]
+        return rest_of(pieces, self.begun) if self.answer.goes_on else pieces
+
+    @property
+    def begun(self) -> str:
+        """What an assistant's message at the end of the request says already."""
+        turns = self.asked.get("messages") or [{}]
+        last = turns[-1] if isinstance(turns[-1], dict) else {}
+        return text_of(last.get("content")) if last.get("role") == "assistant" else ""
 
     @property
     def finish(self) -> str:
@@ -95,6 +106,21 @@ class Scene:
         said = len(self.pieces)
         counted = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": said}
         return counted | {"total_tokens": PROMPT_TOKENS + said}
+
+
+def text_of(content: object) -> str:
+    """The text of a message, also where it comes in parts."""
+    if isinstance(content, list):
+        return "".join(text_of(part.get("text")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def rest_of(pieces: list[str], begun: str) -> list[str]:
+    """What is left to say; everything, where `begun` is not how it begins."""
+    whole, begun = "".join(pieces), begun.rstrip()
+    if not begun or not whole.startswith(begun):
+        return pieces
+    return re.findall(r"\s*\S+", whole[len(begun) :])
 
 
 def chat_completion(scene: Scene) -> Json:

@@ -10,7 +10,7 @@ from typing import Any
 from sidecar.faults.answer import Scene
 from sidecar.faults.healthy import body_of, speech_of
 from sidecar.faults.speech import Event, Speech, encode
-from sidecar.faults.steps import Send, Step, Wait
+from sidecar.faults.steps import Send, Step, Until, Wait
 from sidecar.faults.wire import LAST_CHUNK, chunk, head, whole
 
 Script = Callable[[Scene], Iterable[Step]]
@@ -36,8 +36,9 @@ class Fault:
     """One thing that goes wrong, or that only looks like it.
 
     `streamed`: it shows in streamed answers only; other calls are answered well. `on_accept`: it
-    strikes before the call is read. `refuses`: nobody listens while it is played. `write_bytes`:
-    how many bytes go out in one write, 0 for as many as there are.
+    strikes before the call is read, and the connection is good for nothing else. `refuses`: nobody
+    listens while it is played. `write_bytes`: how many bytes go out in one write, 0 for as many as
+    there are.
     """
 
     id: str
@@ -68,11 +69,17 @@ def speak(scene: Scene, speech: Speech) -> Iterator[Step]:
     """Stream all of `speech`, at the answer's pace, and end the body as HTTP wants it."""
     yield open_answer(scene)
     yield from send(speech.opening)
-    for at, event in enumerate(speech.words):
-        yield Wait(scene.answer.delay_s if at else scene.answer.first_after_s)
-        yield from send([event])
+    yield from say(scene, speech.words)
     yield from send([*speech.finish, *speech.usage, *speech.done])
     yield Send(LAST_CHUNK)
+
+
+def say(scene: Scene, words: Iterable[Event]) -> Iterator[Step]:
+    """Word after word, at the answer's pace."""
+    answer = scene.answer
+    for at, event in enumerate(words):
+        yield Until(answer.first_after_s + at * answer.delay_s)
+        yield from send([event])
 
 
 def open_answer(scene: Scene) -> Send:
@@ -95,13 +102,17 @@ def headers(scene: Scene, content_type: str) -> dict[str, str]:
 
 
 def break_off(words: int, *then: Step) -> Script:
-    """Answer well for so many words (half a body, if not streamed), then do something else."""
+    """Answer well for so many words (half a body, if not streamed), then do something else.
+
+    The words come at the answer's pace, the half body at once.
+    """
 
     def script(scene: Scene) -> Iterator[Step]:
         if scene.streams:
             speech = speech_of(scene)
             yield open_answer(scene)
-            yield from send([*speech.opening, *speech.words[:words]])
+            yield from send(speech.opening)
+            yield from say(scene, speech.words[:words])
         else:
             body, content_type = body_of(scene)
             full = whole(200, headers(scene, content_type), body)

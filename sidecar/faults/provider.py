@@ -15,7 +15,7 @@ from typing import Self
 from sidecar.clock import SystemClock
 from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.catalog import OK, Fault, fault
-from sidecar.faults.steps import Close, Reset, Send, Step, Wait
+from sidecar.faults.steps import Close, Reset, Send, Step, Until, Wait
 from sidecar.faults.wire import MAX_HEAD_BYTES, Call, Inbox, read_call, whole
 
 HOST = "127.0.0.1"
@@ -163,7 +163,8 @@ class ScriptedProvider:
         self.calls.append(call)
         steps = struck.script(Scene(name=self.name, call=call, answer=self.answer))
         playing = asyncio.create_task(perform(steps, writer, struck.write_bytes))
-        leaving = asyncio.create_task(inbox.left())
+        # who is struck on accept says what nobody will read
+        leaving = asyncio.create_task(inbox.gone() if struck.on_accept else inbox.left())
         try:
             await asyncio.wait((playing, leaving), return_when=asyncio.FIRST_COMPLETED)
             if playing.done():
@@ -181,12 +182,15 @@ class ScriptedProvider:
 
 async def perform(steps: Iterable[Step], writer: asyncio.StreamWriter, write_bytes: int) -> bool:
     """Do step after step. False where the script ended the connection."""
+    began_s = SystemClock.monotonic()
     for step in steps:
         match step:
             case Send(data):
                 await write(writer, data, write_bytes or len(data))
             case Wait(s):
                 await wait(s)
+            case Until(s):
+                await wait(began_s + s - SystemClock.monotonic())
             case Close():
                 return False
             case Reset():

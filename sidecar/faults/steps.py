@@ -20,6 +20,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """Do nothing until `s` seconds after the script began: a pace that does not drift."""
+
+    s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the connection in good order (FIN), whatever was still to come."""
 
@@ -29,4 +36,4 @@ class Reset:
     """Drop the connection with a reset (RST): what is still on its way may be lost."""
 
 
-Step = Send | Wait | Close | Reset
+Step = Send | Wait | Until | Close | Reset

@@ -73,6 +73,12 @@ class Inbox:
         if self._ahead:
             await asyncio.get_running_loop().create_future()
 
+    async def gone(self) -> None:
+        """Return once the peer has left, whatever it says until then: nobody will read it."""
+        with suppress(ConnectionError):
+            while await self._reader.read(MAX_HEAD_BYTES):
+                pass
+
 
 async def read_call(inbox: Inbox, now: Callable[[], float]) -> Call | None:
     """Read the next call; `None` where the peer left instead. Raises `ValueError` for nonsense."""

@@ -149,3 +149,44 @@ def test_usage_at_the_finish_is_in_the_event_with_the_finish_reason() -> None:
 
     assert isinstance(finish, dict)
     assert finish["usage"]["completion_tokens"] == 3
+
+
+# Going on
+
+
+def begun(content: Any) -> list[Any]:
+    return [{"role": "user", "content": "Go."}, {"role": "assistant", "content": content}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["Hello from", "Hello from ", [{"type": "text", "text": "Hello from"}]],
+    ids=["a text", "a text that ends in white space", "parts"],
+)
+def test_what_was_begun_is_gone_on_with(content: Any) -> None:
+    asked = scene(answer=Answer(goes_on=True), messages=begun(content))
+
+    assert told(asked)["choices"][0]["message"]["content"] == " gemini."
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [begun("Good morning"), begun(""), begun("Hello")[:1], begun(None)],
+    ids=["something else", "nothing", "the user's turn", "no content"],
+)
+def test_there_is_nothing_to_go_on_with(messages: list[Any]) -> None:
+    asked = scene(answer=Answer(goes_on=True), messages=messages)
+
+    assert told(asked)["choices"][0]["message"]["content"] == "Hello from gemini."
+
+
+def test_nobody_goes_on_unasked() -> None:
+    assert told(scene(messages=begun("Hello")))["choices"][0]["message"]["content"] == (
+        "Hello from gemini."
+    )
+
+
+def test_all_was_said_already() -> None:
+    asked = scene(answer=Answer(goes_on=True), messages=begun("Hello from gemini."))
+
+    assert asked.pieces == []

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import cast
 
 import aiohttp
 import orjson
@@ -15,8 +16,8 @@ import trustme
 
 from sidecar.faults.answer import FILE
 from sidecar.faults.catalog import OK, Effect, Fault, ok, slow_first_token, stall, status
-from sidecar.faults.provider import ScriptedProvider, refusing_port
-from sidecar.faults.steps import Send, Step
+from sidecar.faults.provider import ScriptedProvider, perform, refusing_port
+from sidecar.faults.steps import Send, Step, Until, Wait
 from sidecar.faults.wire import whole
 
 CALL = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -237,6 +238,21 @@ async def test_a_peer_that_hangs_up_while_words_flow_is_noticed(
     assert provider.calls[0].closed_s is not None
 
 
+async def test_a_peer_that_hangs_up_on_one_who_never_reads_is_noticed(
+    provider: ScriptedProvider,
+) -> None:
+    deaf = Fault("deaf", "never reads", Effect.FAILS_OVER, lambda _: (Wait(),), on_accept=True)
+    provider.plays(deaf)
+    _, writer = await dial(provider)
+    writer.write(CALL)
+    await asyncio.sleep(0.05)
+    writer.close()
+
+    await asyncio.wait_for(provider.calls[0].closed_early.wait(), 1)
+
+    assert provider.hits == 1
+
+
 async def test_a_peer_that_leaves_after_the_answer_did_not_leave_early(
     provider: ScriptedProvider,
 ) -> None:
@@ -267,6 +283,15 @@ async def test_a_slow_first_word_is_slow(
         early = await answer.content.readany()
 
         assert b"Hello" not in early
+
+
+async def test_a_pace_counts_from_the_beginning() -> None:
+    unused = cast("asyncio.StreamWriter", None)
+    began_s = asyncio.get_running_loop().time()
+
+    await perform((Wait(0.1), Until(0.15)), unused, 0)
+
+    assert 0.14 < asyncio.get_running_loop().time() - began_s < 0.24
 
 
 async def test_closing_the_provider_ends_a_silence() -> None:
