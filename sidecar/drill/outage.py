@@ -89,10 +89,18 @@ async def ride_out(stage: Stage, promise: Promise) -> Sight:
             if number >= OUTAGE_CALLS and is_told(stage, outage):
                 break
             outage.answers.append(asyncio.create_task(stage.ask()))
+        heards = await asyncio.gather(*outage.answers)
     finally:
         recovery.cancel()
-    heards = await asyncio.gather(*outage.answers)
+        await call_off(outage.answers)
     return seen_outage(stage, promise, outage, heards)
+
+
+async def call_off(answers: list[asyncio.Task[Heard]]) -> None:
+    """Wait for nobody any more, where the drill is stopped."""
+    for answer in answers:
+        answer.cancel()
+    await asyncio.gather(*answers, return_exceptions=True)
 
 
 def recover(stage: Stage, outage: Outage) -> None:

@@ -15,6 +15,7 @@ from sidecar.drill.table import Scenario
 BUSY_AT_ONCE = 12  # each has its sidecar and providers in this process: more would be late
 PATIENT_AT_ONCE = 36  # these only wait, but each holds a dozen sockets
 PATIENT_S = 5.0
+APART_S = 0.03  # to set a stage takes half of it, and keeps everybody else waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,12 @@ async def side_by_side(
 ) -> list[tuple[int, Result]]:
     """Play what can be played beside something else."""
     busy, patient = asyncio.Semaphore(BUSY_AT_ONCE), asyncio.Semaphore(PATIENT_AT_ONCE)
+    entrance = asyncio.Lock()
 
     async def one(number: int, scenario: Scenario) -> tuple[int, Result]:
         async with patient if scenario.lasts_s > PATIENT_S else busy:
+            async with entrance:
+                await asyncio.sleep(APART_S)
             result = Result(scenario, await play(scenario))
         note(result, progress)
         return number, result

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from yarl import URL
 
 from sidecar.core.settings import Address, Provider, Secret, Settings
+from sidecar.dialects.presets import PRESETS
 from sidecar.drill.place import Place
 from sidecar.drill.promise import ANSWER_S, WORDS
 from sidecar.faults.answer import Answer
@@ -23,8 +24,6 @@ MEANT_FOR_US = frozenset(("anthropic-version",))  # read here, and no secret
 
 # Longer than any name can be: no resolver can ask anybody for it, so nothing leaves this machine.
 NOWHERE = ".".join([*["nobody" * 10] * 4, "nobody", "invalid"])
-
-ECHOES = frozenset(("mistral",))  # the kinds that repeat what they are given to go on with
 
 
 class Way(Enum):
@@ -75,7 +74,7 @@ class Cast:
             text=words_of("word" if self.same_words else provider.name),
             delay_s=ANSWER_S / (WORDS - 1),
             calls_tool=self.tools,
-            goes_on=self.same_words and provider.kind not in ECHOES,
+            goes_on=self.same_words and not PRESETS[provider.kind].prefill.echoes,
         )
         return self.says if own and self.says else usual
 

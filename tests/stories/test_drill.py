@@ -31,11 +31,10 @@ routes:
       - gemini/gemini-3-flash
       - huggingface/meta-llama/Llama-3.3-70B-Instruct
       - {provider: anthropic, model: claude-haiku-4-5, prefill: true}
-timeouts: {connect: 500ms, first_token: 300ms, idle: 300ms, answer: 1500ms, total: 10s}
+timeouts: {connect: 500ms, first_token: 500ms, idle: 500ms, answer: 1800ms, total: 10s}
 breaker: {open_timeout: 1500ms}
-retry: {max_wait: 400ms}
+retry: {max_wait: 1200ms}
 """
-NOT_YET = frozenset(("rate_limit_wait", "error_once", "client_leaves_retry"))  # without retries
 BROKEN_OFF = ("cut", "reset_amid", "stall", "no_finish", "tool_call_cut", "prefill_rejected")
 
 
@@ -58,9 +57,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Scorecard:
 
 
 def test_every_promise_is_held(card: Scorecard) -> None:
-    found = broken(card)
-
-    assert {name: why for name, why in found.items() if name.split()[0] not in NOT_YET} == {}
+    assert broken(card) == {}
 
 
 def test_every_row_is_played_or_said_to_be_left_out(card: Scorecard) -> None:
@@ -76,7 +73,6 @@ def test_it_takes_as_long_as_its_rows_side_by_side(card: Scorecard) -> None:
 
 
 @pytest.mark.parametrize("mode", ["resume", "buffer"])
-@pytest.mark.xfail(reason="streams are not yet resumed or buffered", strict=True)
 def test_a_broken_stream_ends_as_the_operator_wants(mode: str, tmp_path: Path) -> None:
     text = f"{QUICK}streaming: {{after_content: {mode}}}\n"
 
