@@ -1,7 +1,8 @@
 """The course of one call along its chain: which provider to try next, until when, and when to stop.
 
 The chain is walked once, under one deadline. A provider set aside for the operator's fault is
-asked after all the others, because an answer is worth more than a clean conscience.
+asked after all the others, because an answer is worth more than a clean conscience. So is one that
+was called off because another one was faster, should that one fail in the end.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class Failover:
     _final: Failure | None = None
     _again: Entry | None = None
     _agains: int = 0
-    _parked: list[Entry] = field(default_factory=list)
+    _last: list[Entry] = field(default_factory=list)
     _late: set[str] = field(default_factory=set)  # providers
     _window: int | None = None  # tokens: who has no more is known to be too small
 
@@ -154,7 +155,7 @@ class Failover:
             return GiveUp(deadline=True)
         if again := self._once_more(now):
             return again
-        return self._next_in_chain(now) or self._next_parked(now) or GiveUp()
+        return self._next_in_chain(now) or self._next_last(now) or GiveUp()
 
     @property
     def upcoming(self) -> Entry | None:
@@ -170,7 +171,7 @@ class Failover:
         self.steps.append(Step(entry=entry, refusal=refusal))
         self.skips(entry, refusal.reason)
         if refusal.reason is SkipReason.PARKED:
-            self._parked.append(entry)
+            self._last.append(entry)
 
     def failed(self, entry: Entry, failure: Failure, seconds: float) -> None:
         """An attempt at `entry` failed after `seconds`."""
@@ -178,6 +179,8 @@ class Failover:
         self._learn(entry, failure.outcome)
         if failure.final or self._is_refusal(failure):
             self._final = failure
+        if failure.outcome is Outcome.HEDGE_LOST:
+            self._last.append(entry)
         if failure.again and self._agains < MOST_AGAINS:
             self._again = entry
 
@@ -209,16 +212,16 @@ class Failover:
         if entry is None:
             return None
         self._agains += 1
-        return self._try(entry, now, [*self._later(), *self._parked])._replace(despite=PARKED)
+        return self._try(entry, now, [*self._later(), *self._last])._replace(despite=PARKED)
 
     def _later(self) -> list[Entry]:
         return [one for one in self.chain[self._place :] if self.admits(one)]
 
-    def _next_parked(self, now: float) -> Try | None:
-        while self._parked:
-            entry = self._parked.pop(0)
+    def _next_last(self, now: float) -> Try | None:
+        while self._last:
+            entry = self._last.pop(0)
             if not self._unfit(entry):
-                return self._try(entry, now, self._parked)._replace(despite=PARKED)
+                return self._try(entry, now, self._last)._replace(despite=PARKED)
         return None
 
     def _is_refusal(self, failure: Failure) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from sidecar.core.answer import AnswerFailed, Judge
@@ -11,16 +11,13 @@ from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
 from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
-from sidecar.core.retry_after import retry_after_s
 from sidecar.core.settings import Entry
 from sidecar.dialects.dialect import Answered, Untranslatable
-from sidecar.dialects.responses.kept import Retelling, retold
 from sidecar.dialects.resumption import Diverged, Told
 from sidecar.dialects.translation import Translation
 from sidecar.proxy.answers import (
     EVENT_STREAM,
     JSON,
-    SSE,
     AttemptFailed,
     Terms,
     Whole,
@@ -30,6 +27,7 @@ from sidecar.proxy.answers import (
 from sidecar.proxy.call import Call
 from sidecar.proxy.clocks import Clocks
 from sidecar.proxy.conversation import Conversation, ProviderRefused, streamed
+from sidecar.proxy.passing import Passing
 from sidecar.proxy.stream import Assembling, Stream, Telling
 from sidecar.proxy.upstream import (
     FOREIGN_ERRORS,
@@ -37,18 +35,9 @@ from sidecar.proxy.upstream import (
     Upstream,
     as_failure,
     drain,
-    read_pieces,
-    retold_pieces,
 )
 from sidecar.proxy.watch import Watch, limited
 from sidecar.proxy.wire import Answer, PooledConnectionGone
-
-# Of what is passed through: the operator's fault, and none of the application's business.
-OPERATORS_STATUS = {
-    401: Outcome.AUTH,
-    402: Outcome.QUOTA_EXHAUSTED,
-    403: Outcome.NOT_SUPPORTED,  # of this path perhaps, so the provider is not parked for it
-}
 
 
 class Attempt:
@@ -66,6 +55,7 @@ class Attempt:
         self.usage: Usage | None = None
         self.began_s = terms.now()
         self.first_token_s: float | None = None
+        self.on_first_token: Callable[[], None] | None = None
         self.ended_s: float | None = None
         self.stream: Stream | None = None
         self._upstream = upstream
@@ -75,6 +65,7 @@ class Attempt:
         self._terms = terms
         self._clocks = Clocks(step, terms.now)
         self._talk = Conversation(upstream, self._call, step, terms)
+        self.passing = Passing(self._talk, step.entry, terms)
         self._one_key = False
         self._blameless = False
         self._wait_s: float | None = None
@@ -181,21 +172,6 @@ class Attempt:
         """The provider's headers that go on to the application."""
         return self._talk.headers()
 
-    @property
-    def length(self) -> int | None:
-        """How long the body of what is passed through is, if that is known."""
-        answer = self._talk.answer
-        return answer.length if answer and not self._talk.words.kept else None
-
-    def pieces(self) -> AsyncIterator[bytes]:
-        """The body of what is passed through. Raises `AnswerFailed` where it breaks or stalls."""
-        answer = self._talk.answer
-        pieces = read_pieces(answer, self.entry.timeouts.idle_s)
-        if answer is None or not self._is_kept(answer, SSE):
-            return pieces
-        limit = self._terms.limits.response_body_bytes
-        return retold_pieces(pieces, Retelling(self.entry.provider.name, limit))
-
     async def finish(self) -> None:
         """Read to the end of a whole answer, so that its connection can serve another."""
         if self._talk.answer and self.outcome is Outcome.OK:
@@ -210,7 +186,9 @@ class Attempt:
     async def _ask(self) -> Whole | Stream | Answer:
         translation = self._talk.put()
         if translation is None:
-            return await self._passed()
+            answer = await self.passing.ask(self._clocks.answer())
+            self._wait_s = self.passing.wait_s
+            return answer
         if not self._call.stream:
             return await self._unstreamed(translation)
         if not self._wants_stream:
@@ -257,25 +235,6 @@ class Attempt:
             raise AnswerFailed(Outcome.PROTOCOL, "the provider does not stream", blameless=True)
         whole = translation.application.write_stream(answered)
         return Whole(body=whole, content_type=EVENT_STREAM)
-
-    async def _passed(self) -> Whole | Answer:
-        """Whatever the provider says, unless that is the operator's fault."""
-        with limited(*self._clocks.answer()):
-            answer = await self._talk.send()
-            if answer.status < 400 and not self._is_kept(answer, JSON):
-                return answer
-            body = await self._talk.body(answer)
-        if answer.status < 400:
-            return Whole(body=retold(body, self.entry.provider.name), status=answer.status)
-        if outcome := OPERATORS_STATUS.get(answer.status):
-            raise AnswerFailed(outcome, "")
-        self._wait_s = retry_after_s(answer.headers, None, self._terms.unix())
-        stated = answer.headers.get("Content-Type", "")
-        return Whole(body=body, content_type=stated, status=answer.status)
-
-    def _is_kept(self, answer: Answer, content_type: str) -> bool:
-        """Whether it may name a response that the provider keeps."""
-        return self._talk.words.kept and answer.content_type == content_type
 
     async def _opened(self, translation: Translation, telling: Telling) -> Answered | Stream:
         """A stream at its first content; a whole answer, where the provider does not stream."""
@@ -343,6 +302,8 @@ class Attempt:
     def _note_first_token(self) -> None:
         if self.first_token_s is None:
             self.first_token_s = self._terms.now()
+            if self.on_first_token:
+                self.on_first_token()
             if self._call.stream:
                 self._upstream.first_token_took(
                     self.entry.model_label, self.first_token_s - self.began_s

@@ -30,7 +30,7 @@ from sidecar.proxy.answers import AttemptFailed, Broken, Terms
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.call import Call
 from sidecar.proxy.exchange import Exchange
-from sidecar.proxy.race import Racer, race
+from sidecar.proxy.race import Race, Racer
 from sidecar.proxy.turn import Turn
 from sidecar.proxy.upstream import Upstream
 
@@ -60,7 +60,7 @@ class Course:
         self._terms = terms
         self._live: dict[Attempt, Permit] = {}
         self._extra_tries = Counter[str]()  # by provider
-        self._is_won = False
+        self._race: Race | None = None
         self._failover = Failover(
             chain=route.chain,
             deadline_s=terms.deadline_s,
@@ -96,7 +96,7 @@ class Course:
         if after_s is None:
             attempt = await self._turn(step, permit)
         else:
-            attempt = await self._race(step, permit, after_s)
+            attempt = await self._hedged(step, permit, after_s)
         if attempt.answer is None:
             self._exchange.got_nothing()
             return None
@@ -153,6 +153,7 @@ class Course:
             )
         )
         attempt = Attempt(upstream, self._call, step.before(permit.deadline_s), self._terms)
+        attempt.on_first_token = self._race.show if self._race else None
         self._live[attempt] = permit
         upstream.in_flight += 1
         try:
@@ -177,14 +178,15 @@ class Course:
         tries = self._extra_tries[upstream.provider.name]
         return await Turn(self, upstream, step, permit, tries).play()
 
-    async def _race(self, step: Try, permit: Permit, after_s: float) -> Attempt:
+    async def _hedged(self, step: Try, permit: Permit, after_s: float) -> Attempt:
         """The turn of `step`, with the next one's beside it if it shows nothing in time."""
         rivals: list[Try] = []
+        self._race = race = Race()
         first = self._turn(step, permit)
-        attempt = await race(first, after_s, lambda: self._rival(rivals), self._note_winner)
+        attempt = await race.run(first, after_s, lambda: self._rival(rivals))
         if rivals:
-            self._judge_race(step.entry, rivals[0].entry, attempt)
-        self._is_won = False
+            self._report_race(step.entry, rivals[0].entry, attempt)
+        self._race = None
         return attempt
 
     def _rival(self, rivals: list[Try]) -> Racer | None:
@@ -202,14 +204,11 @@ class Course:
                 return self._turn(step, permit)
         return None
 
-    def _note_winner(self, best: Attempt) -> None:
-        self._is_won = best.answer is not None
-
-    def _judge_race(self, first: Entry, rival: Entry, best: Attempt) -> None:
+    def _report_race(self, first: Entry, rival: Entry, best: Attempt) -> None:
         """Report what came of asking two; one that had an answer a moment later is let go."""
         for slower in self._live.keys() - {best}:
             self._called_off(slower)
-        won = self._is_won and best.entry is rival
+        won = best.answer is not None and best.entry is rival
         result = ExtraResult.WON if won else ExtraResult.LOST
         self._ports.report(Hedged(provider=rival.provider.name, result=result))
         for failed in [one for one in self._exchange.steps if one.entry is first][-1:]:
@@ -248,7 +247,7 @@ class Course:
 
     def _called_off(self, attempt: Attempt) -> None:
         """Somebody else was faster, or the application has hung up."""
-        if self._is_won:
+        if self._race and self._race.is_lost:
             attempt.lose()
             if attempt.failure:
                 self._failover.failed(attempt.entry, attempt.failure, attempt.duration_s)

@@ -69,10 +69,10 @@ async def relay_stream(
 async def relay_passed(exchange: Exchange, attempt: Attempt) -> web.StreamResponse:
     """Pass on a body unjudged. If it breaks, only a cut connection tells that this is not all."""
     response = web.StreamResponse(status=attempt.status, headers=answer_headers(exchange, attempt))
-    response.content_length = attempt.length
+    response.content_length = attempt.passing.length
     await response.prepare(exchange.request)
     try:
-        async for piece in attempt.pieces():
+        async for piece in attempt.passing.pieces():
             await response.write(piece)
     except AnswerFailed as failed:
         attempt.break_off(failed)

@@ -405,6 +405,18 @@ def test_one_that_was_only_slower_is_no_failure_to_go_on_from() -> None:
     assert failover.last_failure is None
 
 
+def test_one_that_was_only_slower_is_asked_again_after_all_the_others() -> None:
+    failover = walk(A, B, C)
+    asked(failover)
+    failover.also(1.0)
+    fail(failover, A, Outcome.HEDGE_LOST)
+    fail(failover, B, Outcome.STREAM_ERROR)
+
+    assert asked(failover) == "c"
+    fail(failover, C, Outcome.SERVER_ERROR)
+    assert asked(failover) == "a"
+
+
 def test_more_time_is_kept_for_a_model_that_is_to_think_first() -> None:
     plain = Failover(chain=(A, B), deadline_s=300.0).next(0.0)
     thinking = Failover(chain=(A, B), deadline_s=300.0, reasoning=True).next(0.0)

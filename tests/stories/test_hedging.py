@@ -17,9 +17,9 @@ from sidecar.core.policies import (
     Timeouts,
     UpstreamMode,
 )
-from sidecar.faults.catalog import ok
+from sidecar.faults.catalog import cut, ok
 from tests.stories.test_retries import attempts, served_by
-from tests.stories.world import ONE_TRY, World, a_world, eventually
+from tests.stories.world import CHAT, ONE_TRY, World, a_world, eventually
 
 SOON = Hedge(after=0.1)
 PATIENT = Timeouts()
@@ -184,3 +184,38 @@ async def test_who_hangs_up_lets_both_go_at_once(leave_after_s: float) -> None:
         assert {one.partition(" ")[2] for one in attempts(world)} == {"cancelled"}
         ended = [event for event in world.events if isinstance(event, AttemptEnded)]
         assert len(ended) == world.first.hits + world.second.hits
+
+
+async def test_who_has_begun_to_answer_is_not_hedged_while_the_answer_is_put_together() -> None:
+    streaming = Streaming(upstream=UpstreamMode.ALWAYS)
+    async with a_world(hedge=SOON, timeouts=PATIENT, streaming=streaming) as world:
+        world.first.plays(ok(words=10, delay_s=0.04))
+
+        assert await served_by(world) == "first"
+
+        assert world.second.hits == 0
+
+
+async def test_who_has_begun_to_answer_is_not_hedged_while_the_answer_is_held() -> None:
+    async with a_world(hedge=SOON, timeouts=PATIENT) as world:
+        world.first.plays(ok(words=10, delay_s=0.04))
+
+        answer = await world.http.post(
+            f"{world.api}/v1/chat/completions",
+            json={**CHAT, "stream": True},
+            headers={"x-sidecar-after-content": "buffer"},
+        )
+
+        assert (await answer.text()).endswith("data: [DONE]\n\n")
+        assert world.second.hits == 0
+
+
+async def test_a_winner_that_breaks_before_anybody_heard_of_it_fails_over() -> None:
+    streaming = Streaming(upstream=UpstreamMode.ALWAYS)
+    async with a_world(hedge=SOON, timeouts=PATIENT, streaming=streaming) as world:
+        world.first.plays(SLOW, "ok")
+        world.second.plays(cut(2))
+
+        assert await served_by(world) == "first"
+
+        assert attempts(world) == ["first hedge_lost", "second transport", "first ok"]
