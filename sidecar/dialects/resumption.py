@@ -104,6 +104,12 @@ def is_text_alone(choice: Mapping[str, Any]) -> bool:
     return isinstance(text_of(choice), str | None)
 
 
+def goes_on_from_text(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice of a chunk is what may follow words of the first one: the call of a tool."""
+    called = bool(object_in(choice, "delta").get("tool_calls"))
+    return called and not choice_index(choice) and isinstance(text_of(choice), str | None)
+
+
 def text_of(choice: Mapping[str, Any]) -> Any:
     """The text of a choice of a chunk, chat or not, or what stands there instead."""
     return choice["text"] if "text" in choice else object_in(choice, "delta").get("content")
@@ -192,9 +198,9 @@ class Continuation:
         return {**chunk, **self._head, "choices": rests} if rests else None
 
     def _rest_of_choice(self, choice: Json) -> Json | None:
-        if not is_text_alone(choice):
-            raise Diverged
         repeats = self._said_at < len(self._said)
+        if not is_text_alone(choice) and (repeats or not goes_on_from_text(choice)):
+            raise Diverged
         text = self._new_in(text_of(choice) or "")
         rest = with_text(choice, text)
         says_more = not repeats and any(object_in(rest, "delta").values())
@@ -235,7 +241,8 @@ def with_text(choice: Json, text: str) -> Json:
 
 def rest_of_piece(piece: Piece, rests: Sequence[Json]) -> Piece:
     """What an event means of which these chunks are new: repeated words are at most progress."""
-    speaks = any(text_of(choice) for chunk in rests for choice in chunk["choices"])
+    choices = [choice for chunk in rests for choice in chunk["choices"]]
+    speaks = any(text_of(choice) or not is_text_alone(choice) for choice in choices)
     if speaks or not piece.starts:
         return piece
     if piece == CONTENT:

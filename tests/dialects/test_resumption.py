@@ -394,7 +394,8 @@ DIVERGING: list[tuple[str, list[Json]]] = [
     ("an early end with words", [delta("length", content="Hell")]),
     ("nothing", [delta("stop")]),
     ("a tool call", [delta(tool_calls=[{"index": 0, "id": "t1"}])]),
-    ("a tool call after all", [delta(content="Hello"), delta(tool_calls=[{"id": "t1"}])]),
+    ("a tool call too early", [delta(content="Hell"), delta(tool_calls=[{"id": "t1"}])]),
+    ("an old call after all", [delta(content="Hello"), delta(function_call={"name": "f"})]),
     ("an old call", [delta(function_call={"name": "f"})]),
     ("a refusal", [delta(refusal="No.")]),
     ("a refusal with the end", [delta(content="Hello"), delta("content_filter", refusal="No.")]),
@@ -477,9 +478,18 @@ def test_white_space_alone_is_progress_where_it_was_said() -> None:
     assert reader.read(said(delta(content=" "))).piece == CONTENT
 
 
-def test_who_goes_on_may_call_no_tool() -> None:
-    reader = continuing("Hello", prefilled=True)
-    reader.read(said(delta(content=" you")))
+@pytest.mark.parametrize("prefilled", [False, True])
+def test_who_goes_on_may_call_a_tool_once_all_is_said_and_nobody_goes_on_after_that(
+    prefilled: bool,
+) -> None:
+    told = told_of("Hello")
+    reader = Continuation(ChatReader("s2"), told, prefilled=prefilled)
+    reader.read(said(delta(content=" you" if prefilled else "Hello")))
+    call = {"index": 0, "id": "t1", "type": "function", "function": {"name": "f"}}
 
-    with pytest.raises(Diverged):
-        reader.read(said(delta(tool_calls=[{"index": 0, "id": "t1"}])))
+    read = reader.read(said(delta(tool_calls=[call])))
+    told.note(read)
+
+    assert read.piece == CONTENT
+    assert read.chunks[0]["choices"][0]["delta"]["tool_calls"] == [call]
+    assert not told.resumable
