@@ -282,10 +282,11 @@ def test_what_is_only_odd_is_served_by_the_first(name: str) -> None:
 # Broken after the first content
 
 
+WORDS_S = 20 * HEALTHY.delay_s
 BROKEN = {
-    "cut": (cut(20), 0.0),
-    "reset": (reset(20), 0.0),
-    "stalled": (stall(20), IDLE_S),
+    "cut": (cut(20), WORDS_S),
+    "reset": (reset(20), WORDS_S),
+    "stalled": (stall(20), WORDS_S + IDLE_S),
     "no finish, no [DONE]": (fault("neither"), ANSWER_S),
 }
 ANY_BREAK = pytest.mark.parametrize("row", BROKEN.values(), ids=BROKEN)
