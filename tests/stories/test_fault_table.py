@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,14 +19,30 @@ import pytest
 import trustme
 from aiohttp.resolver import ThreadedResolver
 
+from sidecar.core.events import BreakerMoved
 from sidecar.core.outcome import RequestOutcome
 from sidecar.core.policies import AfterContent, RetryPolicy, Timeouts
 from sidecar.core.settings import Settings
-from sidecar.faults.answer import Answer
-from sidecar.faults.catalog import Fault, cut, fault, ok, reset, slow_first_token, stall, status
+from sidecar.faults.answer import Answer, Scene
+from sidecar.faults.catalog import (
+    Effect,
+    Fault,
+    cut,
+    fault,
+    reset,
+    slow_first_token,
+    slow_words,
+    stall,
+    status,
+)
+from sidecar.faults.fault import open_answer, send
+from sidecar.faults.healthy import speech_of
 from sidecar.faults.provider import ScriptedProvider
 from sidecar.faults.refusals import LIMITED
-from tests.stories.world import MESSAGES, MODEL, World, a_world_of, settings_for
+from sidecar.faults.speech import encode
+from sidecar.faults.steps import Send, Step, Wait
+from sidecar.faults.wire import LAST_CHUNK, chunk
+from tests.stories.world import MESSAGES, MODEL, World, a_world_of, eventually, settings_for
 from tests.virtual import now_s, run
 
 WORDS = 60
@@ -56,7 +72,7 @@ class Seen:
         return self.error is None and self.text == TEXT and self.finish == "stop"
 
 
-Ask = Callable[[World], Awaitable[Seen]]
+Ask = Callable[[World], Coroutine[Any, Any, Seen]]
 
 
 async def streamed(world: World, **fields: Any) -> Seen:
@@ -480,15 +496,69 @@ def test_the_text_is_the_same_however_it_comes(name: str) -> None:
     run(story)
 
 
+def a_byte_a_second(scene: Scene) -> Iterator[Step]:
+    """The first word at once, the next byte by byte, the rest at once."""
+    speech = speech_of(scene)
+    first, slow, *rest = speech.words
+    yield open_answer(scene)
+    yield from send([*speech.opening, first])
+    for byte in encode(slow):
+        yield Wait(1.0)
+        yield Send(chunk(bytes([byte])))
+    yield from send([*rest, *speech.finish, *speech.usage, *speech.done])
+    yield Send(LAST_CHUNK)
+
+
 def test_a_byte_a_second_is_served_whole() -> None:
     async def story() -> None:
         async with a_chain() as world:
-            world.first.plays(ok(text="one two three", delay_s=IDLE_S - 1))
+            world.first.plays(Fault("a_byte_a_second", "", Effect.SERVED, a_byte_a_second))
 
             seen = await streamed(world)
 
-            assert seen.text == "one two three"
-            assert seen.finish == "stop"
+            assert seen.is_served
+            assert seen.seconds > 100
             assert world.second.hits == 0
+
+    run(story)
+
+
+WAITED = limited(2)
+LEAVING = {
+    "while the head is awaited": "silence",
+    "after the head": "headers_then_silence",
+    "while comments come": "comments_only",
+    "between words": slow_words(5.0),
+    "while a wait is waited": WAITED,
+    "while the next is asked": fault("status_503"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("name", LEAVING.values(), ids=LEAVING)
+def test_who_leaves_lets_everybody_go_at_once_and_moves_no_breaker(
+    name: Fault | str, ask: Ask
+) -> None:
+    async def story() -> None:
+        async with a_chain() as world:
+            world.first.plays(name)
+            world.second.plays("silence")
+            asking = asyncio.create_task(ask(world))
+            await asyncio.sleep(1.5)
+
+            asking.cancel()
+            left_s = now_s()
+            await eventually(lambda: bool(world.requests()))
+
+            calls = [*world.first.calls, *world.second.calls]
+            closed_s = [call.closed_s for call in calls if call.closed_s is not None]
+            assert all(at_s - left_s <= 0.1 for at_s in closed_s)
+            assert bool(closed_s) == (name is not WAITED)
+            assert world.requests()[0].outcome is RequestOutcome.CANCELLED
+            assert not [one for one in world.events if isinstance(one, BreakerMoved)]
+            hits = world.first.hits, world.second.hits
+            await asyncio.sleep(30)
+            assert (world.first.hits, world.second.hits) == hits
+            assert [one.in_flight for one in world.sidecar._upstreams.values()] == [0, 0]
 
     run(story)
