@@ -17,6 +17,7 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.config import redacted
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
+from sidecar.core.policies import Fleet
 from sidecar.core.settings import Settings
 from sidecar.core.units import Unit
 from sidecar.dialects.memory import Memory
@@ -65,7 +66,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self._upstreams: dict[str, Upstream] = {}
         self._breakers = FleetBreakers(
             [entry for route in settings.routes for entry in route.chain],
-            open_store(settings.store, self._clock),
+            open_store(settings.store, Fleet(), self._clock),
             self._clock,
             self._report,
             pod_name(),

@@ -45,7 +45,7 @@ OWNERS = {
 }
 STORES_MAY_KNOW = (
     *("sidecar.clock", "sidecar.fleet.stores"),
-    *("sidecar.core.record", "sidecar.core.record_json", "sidecar.core.settings"),
+    *("sidecar.core.record", "sidecar.core.record_json", "sidecar.core.policies"),
 )
 
 

@@ -163,6 +163,24 @@ P95: Literal["p95"] = "p95"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """How the pods of a fleet share what they know: `namespace` keeps fleets of one store apart.
+
+    An operation of the store may take `op_timeout_s`; every `sync_s` all is read anew.
+    """
+
+    namespace: str = "default"
+    op_timeout_s: Seconds = 0.25
+    sync_s: Seconds = 2.0
+
+    def __post_init__(self) -> None:
+        require(self.namespace, "namespace", "must not be empty", self.namespace)
+        for name in ("op_timeout", "sync"):
+            value = getattr(self, f"{name}_s")
+            require(value > 0, name, "must be positive", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
     """When the next entry of the chain is asked as well, as long as the first shows no token.
 

@@ -104,9 +104,9 @@ def is_text_alone(choice: Mapping[str, Any]) -> bool:
     return isinstance(text_of(choice), str | None)
 
 
-def goes_on_from_text(choice: Mapping[str, Any]) -> bool:
-    """Whether a choice of a chunk is what may follow words of the first one: the call of a tool."""
-    called = bool(object_in(choice, "delta").get("tool_calls"))
+def may_follow(choice: Mapping[str, Any], *, repeats: bool) -> bool:
+    """Whether a choice of a chunk may come after all that was said: the call of a tool."""
+    called = bool(object_in(choice, "delta").get("tool_calls")) and not repeats
     return called and not choice_index(choice) and isinstance(text_of(choice), str | None)
 
 
@@ -199,7 +199,7 @@ class Continuation:
 
     def _rest_of_choice(self, choice: Json) -> Json | None:
         repeats = self._said_at < len(self._said)
-        if not is_text_alone(choice) and (repeats or not goes_on_from_text(choice)):
+        if not (is_text_alone(choice) or may_follow(choice, repeats=repeats)):
             raise Diverged
         text = self._new_in(text_of(choice) or "")
         rest = with_text(choice, text)

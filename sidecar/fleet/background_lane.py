@@ -80,6 +80,8 @@ class BackgroundLane:
                 await self.run(*self._next())
         except StoreUnavailable:
             self._waiting.clear()  # what it does not hear runs out by itself
+        finally:
+            await self._store.close()
 
     async def _work(self) -> None:
         await self._wake.wait()

@@ -177,6 +177,10 @@ class DistantStore:
             await self._answer()
             yield change
 
+    async def close(self) -> None:
+        """As in memory."""
+        await self.inner.close()
+
     async def _answer(self) -> None:
         await asyncio.sleep(0)
         await self.gate.wait()

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sidecar.clock import Clock
+from sidecar.core.policies import Fleet
 from sidecar.fleet.stores.base import Store
 from sidecar.fleet.stores.memory import MemoryStore
 
 # By the scheme of the URL. What a store needs from outside is imported when it is made.
-KINDS: dict[str, Callable[[str, Clock], Store]] = {
-    "memory": lambda _, clock: MemoryStore(clock),
+KINDS: dict[str, Callable[[str, Fleet, Clock], Store]] = {
+    "memory": lambda _, __, clock: MemoryStore(clock),
 }
 
 
-def open_store(url: str, clock: Clock) -> Store:
+def open_store(url: str, fleet: Fleet, clock: Clock) -> Store:
     """The store that `url` names. Raises `ValueError` for a kind that is not in the table."""
     kind = url.partition("://")[0]
     if kind not in KINDS:
         raise ValueError(f"store: must be one of {', '.join(KINDS)}, got {kind}")
-    return KINDS[kind](url, clock)
+    return KINDS[kind](url, fleet, clock)

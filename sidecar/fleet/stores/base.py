@@ -88,6 +88,10 @@ class Store(Protocol):
         """Every record as it is written, by any pod. `Lost` comes first, and after a gap."""
         ...
 
+    async def close(self) -> None:
+        """Let go of every connection. Nothing is asked after that."""
+        ...
+
 
 @runtime_checkable
 class LocalStore(Store, Protocol):

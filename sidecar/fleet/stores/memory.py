@@ -75,6 +75,9 @@ class MemoryStore:
         finally:
             self._readers.discard(queue)
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
 
 def _push(queue: asyncio.Queue[Record | Lost], record: Record) -> None:
     if queue.full():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from sidecar.core.record import Record
 from sidecar.fleet.stores.base import Guard, LocalStore, Lost, Store
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import UNIX_S, FakeClock
+from tests.fleet.stores.makers import MAKERS, Maker
 
 NEW = Record(name="gemini", epoch=1, state=State.OPEN, until_ms=5)
 
@@ -22,10 +23,11 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=[MemoryStore], ids=["memory"])
-def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
-    make: Callable[[FakeClock], Store] = request.param
-    return make(clock)
+@pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
+async def store(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Store]:
+    make: Maker = request.param
+    async with make(clock) as one:
+        yield one
 
 
 async def test_what_was_never_written_is_not_there(store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.config.loading import read_settings
+from sidecar.core.policies import Fleet
 from sidecar.fleet.stores import KINDS, open_store
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import FakeClock
@@ -16,12 +17,12 @@ routes: [{models: ["*"], chain: [one]}]
 
 
 def test_a_store_is_opened_by_the_scheme_of_its_url() -> None:
-    assert isinstance(open_store("memory", FakeClock()), MemoryStore)
+    assert isinstance(open_store("memory", Fleet(), FakeClock()), MemoryStore)
 
 
 def test_an_unknown_store_is_named_without_its_secrets() -> None:
     with pytest.raises(ValueError, match=r"must be one of memory, got other$"):
-        open_store("other://user:secret@host", FakeClock())
+        open_store("other://user:secret@host", Fleet(), FakeClock())
 
 
 @pytest.mark.parametrize("kind", KINDS)
