@@ -21,7 +21,7 @@ from sidecar.core.events import (
 from sidecar.core.failover import Failover, GiveUp, Try
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.permit import Ending, Permit, Refusal
-from sidecar.core.policies import BreakerPolicy
+from sidecar.core.policies import BreakerPolicy, Fleet
 from sidecar.core.settings import Entry, Provider, Route, Settings
 from sidecar.core.sse import Event as SseEvent
 from sidecar.core.sse import Parser
@@ -31,6 +31,7 @@ from sidecar.dialects.openai import ChatReader
 from sidecar.dialects.openai_application import ChatWriter
 from sidecar.dialects.presets import PRESETS
 from sidecar.dialects.translation import translate
+from sidecar.fleet.lane import Member
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
@@ -69,6 +70,7 @@ ANSWER = (
     b'over the lazy dog.","refusal":null},"logprobs":null,"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":24,"completion_tokens":32,"total_tokens":56}}'
 )
+MEMBER = Member("bench", Fleet(), lambda _: None)
 USAGE = Usage(input=24, output=32)
 EVENTS: tuple[Event, ...] = (
     RequestStarted(route="*"),
@@ -206,7 +208,7 @@ def judge_event() -> Callable[[], None]:
 def admit_and_settle() -> Callable[[], None]:
     """Ask a closed breaker for leave, and hand it back."""
     clock = SystemClock()
-    breakers = FleetBreakers(ENTRIES, MemoryStore(clock), clock, lambda _: None, "bench")
+    breakers = FleetBreakers(ENTRIES, MemoryStore(clock), clock, MEMBER)
     ending = Ending(outcome=Outcome.OK, status=200)
 
     def run() -> None:
@@ -220,7 +222,7 @@ def admit_and_settle() -> Callable[[], None]:
 def pass_over() -> Callable[[], None]:
     """Be refused by an open breaker, take the next of the chain, and report it."""
     clock = SystemClock()
-    breakers = FleetBreakers(ENTRIES, MemoryStore(clock), clock, lambda _: None, "bench")
+    breakers = FleetBreakers(ENTRIES, MemoryStore(clock), clock, MEMBER)
     report = fan_out(Metrics(SETTINGS, clock, Build("0", "")).handlers)
     for _ in range(BreakerPolicy().failure_threshold):
         permit = breakers.admit(ENTRIES[0])

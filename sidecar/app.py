@@ -21,6 +21,7 @@ from sidecar.core.policies import Fleet
 from sidecar.core.settings import Settings
 from sidecar.core.units import Unit
 from sidecar.dialects.memory import Memory
+from sidecar.fleet.lane import Member
 from sidecar.fleet.stores import open_store
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
@@ -68,8 +69,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             [entry for route in settings.routes for entry in route.chain],
             open_store(settings.store, Fleet(), self._clock),
             self._clock,
-            self._report,
-            pod_name(),
+            Member(pod_name(), Fleet(), self._report),
         )
         self._metrics = Metrics(
             settings,

@@ -201,6 +201,36 @@ class Reset:
         return record if record.why == why else replace(_close(record, why), cooldown=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Give back to a store that lost its data what a pod had adopted of it: the `snapshot`.
+
+    The higher epoch wins. A round of half-open is called off, for nobody knows who still probes;
+    and no deadline reaches further than the policy of the incident allows.
+    """
+
+    pod: str
+    snapshot: Record
+
+    def apply(self, record: Record, now_ms: int) -> Record:
+        snapshot = self.snapshot
+        if snapshot.version <= record.version:
+            return record
+        why = Why(Cause.MERGE, self.pod, now_ms)
+        merged = replace(_new_epoch(snapshot, why), rev=record.rev, cooldown=self._cooling(record))
+        if snapshot.state is State.CLOSED:
+            return replace(merged, until_ms=0)
+        stays_ms = snapshot.policy.open_for_ms(snapshot.rounds)
+        until_ms = now_ms if snapshot.state is State.HALF_OPEN else snapshot.until_ms
+        return replace(merged, state=State.OPEN, until_ms=min(until_ms, now_ms + stays_ms))
+
+    def _cooling(self, record: Record) -> tuple[tuple[str, int], ...]:
+        cooling = dict(record.cooldown)
+        for scope, until_ms in self.snapshot.cooldown:
+            cooling[scope] = max(until_ms, cooling.get(scope, 0))
+        return tuple(sorted(cooling.items()))
+
+
 def _overdue(record: Record, pod: str, now_ms: int) -> Record:
     """What time alone brings: the end of a hold, of leases and of their round."""
     if record.hold and record.hold.is_over(now_ms):

@@ -220,6 +220,39 @@ class ProbeEnded:
     verdict: ProbeVerdict
 
 
+class StoreOperation(StrEnum):
+    """What is asked of a store."""
+
+    SYNC = "sync"
+    CAS = "cas"
+
+
+class StoreResult(StrEnum):
+    """What became of an operation of the store."""
+
+    OK = "ok"
+    REFUSED = "refused"  # somebody else wrote first, or the time for it was wrong
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+@dataclass(slots=True, kw_only=True)
+class StoreAsked:
+    """An operation of the store has ended."""
+
+    operation: StoreOperation
+    result: StoreResult
+    duration_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Propagated:
+    """Another pod's move of a breaker came to be in use here, so long after it was made."""
+
+    breaker: str
+    seconds: float
+
+
 Event = (
     RequestStarted
     | AttemptStarted
@@ -233,5 +266,7 @@ Event = (
     | RequestEnded
     | BreakerMoved
     | ProbeEnded
+    | StoreAsked
+    | Propagated
 )
 Report = Callable[[Event], None]

@@ -1,6 +1,8 @@
 """The way to a store elsewhere: asked in the background, so that only an operator waits for it.
 
-Runs the breaker's rules here and has the store take over what they come to.
+Runs the breaker's rules here and has the store take over what they come to. Where the store does
+not answer the pod decides alone; an opening that it then made is proposed to the store when that
+is back, if it is still fresh.
 """
 
 from __future__ import annotations
@@ -11,63 +13,95 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from typing import NamedTuple
 
 from sidecar.clock import Clock
-from sidecar.core.breaker import Cool, Lease, Op, step
+from sidecar.core.breaker import QUORUM, Cool, Lease, Merge, Op, Trip, step
 from sidecar.core.record import Record, Slot
-from sidecar.fleet.lane import Listener
-from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap
+from sidecar.fleet.asking import Asking
+from sidecar.fleet.lane import Listener, Member, StoreStatus
+from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap, Sync
 
 TRIES = 3  # of one operation, when other pods are faster
-OP_TIMEOUT_S = 0.25
-SYNC_S = 2.0  # a backstop: changes are pushed
 UNUSED_S = 1.0  # how long a lease waits for a call before it goes back
+STALE_S = 5.0  # evidence that has waited for so long is dropped: the world has gone on
+FRESH_S = 10.0  # an opening that is not older is proposed to a store that comes back
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class Waiting(NamedTuple):
+    """An operation that waits, since `since_s`, to be done: to `seen`, if that is said."""
+
+    name: str
+    op: Op
+    since_s: float
+    seen: Record | None = None
 
 
 class BackgroundLane:
     """The way to a store elsewhere: one operation at a time, one waiting of a kind and breaker."""
 
     def __init__(
-        self, store: Store, clock: Clock, listener: Listener, names: Iterable[str], pod: str
+        self, store: Store, clock: Clock, listener: Listener, names: Iterable[str], member: Member
     ) -> None:
-        self.live_pods = 1
         self._store = store
         self._clock = clock
         self._listener = listener
         self._names = tuple(names)
-        self._pod = pod
-        self._ahead_ms = (clock.unix() - clock.monotonic()) * 1000
-        self._waiting: dict[tuple[str, ...], tuple[str, Op]] = {}
+        self._pod = member.pod
+        self._sync_s = member.fleet.sync_s
+        self._asks = Asking(clock, member)
+        self._waiting: dict[tuple[str, ...], Waiting] = {}
+        self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
+        self._is_alone = False
         self._asking: tuple[str, ...] = ()
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def live_pods(self) -> int:
+        """How many pods share the store, this one included."""
+        return self._asks.live_pods
+
     def now_ms(self) -> int:
         """Store time as of its last answer: what the way here took keeps it behind the store's."""
-        return int(self._clock.monotonic() * 1000 + self._ahead_ms)
+        return self._asks.now_ms()
+
+    def status(self) -> StoreStatus:
+        """The store at this moment."""
+        return self._asks.status()
 
     def put(self, name: str, op: Op) -> None:
-        """Have `op` done soon, in place of an older one of its kind that still waits."""
-        key = _key(name, op)
-        if isinstance(op, Lease) and key == self._asking:
-            return
-        self._waiting[key] = (name, op)
-        self._wake.set()
+        """Have `op` done soon, in place of an older one of its kind that still waits.
+
+        While this pod decides alone, only an opening that it is sure of is kept.
+        """
+        waiting = Waiting(name, op, self._clock.monotonic())
+        if not self._asks.degraded:
+            self._put(waiting)
+        elif isinstance(op, Trip) and op.weight >= QUORUM:
+            self._proposed[name] = waiting
 
     async def run(self, name: str, op: Op) -> None:
         """Do `op` and wait for the store to confirm it."""
         async with self._one_at_a_time:
-            await self._do(name, op)
+            await self._do(Waiting(name, op, self._clock.monotonic()))
+
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        """Do something in so many seconds, while the lane is open."""
+
+        async def wait() -> None:
+            await self._clock.sleep(seconds)
+            then()
+
+        self._spawn(wait())
 
     async def open(self) -> None:
         """Begin to follow the store. It need not be there yet."""
         for job in (self._work, self._follow, self._stay_in_step):
-            self._spawn(_for_ever(job, self._clock))
+            self._spawn(self._for_ever(job))
 
     async def close(self) -> None:
         """Do what still waits, while the store answers, and stop."""
@@ -76,108 +110,149 @@ class BackgroundLane:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            while self._waiting:
-                await self.run(*self._next())
+            while self._waiting and not self._asks.degraded:
+                await self._do(self._next())
         except StoreUnavailable:
             self._waiting.clear()  # what it does not hear runs out by itself
         finally:
             await self._store.close()
 
+    def _put(self, waiting: Waiting) -> None:
+        key = _key(waiting)
+        if isinstance(waiting.op, Lease) and key == self._asking:
+            return
+        self._waiting[key] = waiting
+        self._wake.set()
+
     async def _work(self) -> None:
         await self._wake.wait()
         self._wake.clear()
         while self._waiting:
-            name, op = self._next()
+            waiting = self._next()
             try:
-                await self.run(name, op)
-            except StoreUnavailable:
-                self._listener.unanswered(name)
+                await self._work_off(waiting)
             finally:
                 self._asking = ()
 
-    def _next(self) -> tuple[str, Op]:
+    async def _work_off(self, waiting: Waiting) -> None:
+        if waiting.since_s < self._clock.monotonic() - STALE_S:
+            return
+        try:
+            async with self._one_at_a_time:
+                await self._do(waiting)
+        except StoreUnavailable as error:
+            log.debug("breaker store unavailable", extra={"error": str(error)})
+            self._listener.unanswered(waiting.name)
+
+    def _next(self) -> Waiting:
         self._asking = next(iter(self._waiting))
         return self._waiting.pop(self._asking)
 
-    async def _do(self, name: str, op: Op) -> None:
+    async def _do(self, waiting: Waiting) -> None:
         asked_s = self._clock.monotonic()
-        seen = self._listener.known(name)
+        seen = waiting.seen or self._listener.known(waiting.name)
         for _ in range(TRIES):
             now_ms = self.now_ms()
-            new, slot = step(seen, op, now_ms)
-            swap = await self._swap(seen, new, now_ms) if new is not seen else None
-            if swap is None or swap.done:
-                return self._done(swap.record or new if swap else new, slot, asked_s)
+            new, slot = step(seen, waiting.op, now_ms)
+            if new is seen:
+                return self._done(seen, slot, asked_s)
+            swap = await self._swap(seen, new, now_ms)
             # the store has lost it if it has none: then what is known here is the best there is
             seen = swap.record or replace(seen, rev=0)
+            if swap.done:
+                return self._done(seen, slot, asked_s)
             self._listener.learn(seen)
-        raise StoreUnavailable(f"breaker {name}: {TRIES} writes in a row came too late")
+        raise StoreUnavailable(f"{TRIES} writes in a row came too late")
 
     async def _swap(self, seen: Record, new: Record, now_ms: int) -> Swap:
         guard = Guard(*seen.window_ms(now_ms), token=secrets.token_hex(8))
-        swap = await _in_time(self._store.cas(seen.rev, new, guard))
-        self._set_clock(swap.now_ms)
-        return swap
+        try:
+            return await self._asks.cas(self._store.cas(seen.rev, new, guard))
+        finally:
+            self._note_outage()
 
     def _done(self, record: Record, slot: Slot | None, asked_s: float) -> None:
         self._listener.learn(record)
         if slot:
             self._listener.granted(record, slot, asked_s)
-            self._spawn(self._return_unused(record.name, slot.token))
-
-    async def _return_unused(self, name: str, token: str) -> None:
-        await self._clock.sleep(UNUSED_S)
-        self._listener.unused(name, token)
+            token = slot.token
+            self.later(UNUSED_S, lambda: self._listener.unused(record.name, token))
 
     async def _follow(self) -> None:
         async for change in self._store.changes():
             if isinstance(change, Lost):
                 await self._sync()
             else:
+                self._asks.propagated(change)
                 self._listener.learn(change)
         raise StoreUnavailable("the store's word of changes has ended")
 
     async def _stay_in_step(self) -> None:
-        pause_s = SYNC_S * random.uniform(0.85, 1.15)  # a fleet must not march in step
-        await self._clock.sleep(pause_s)
+        if self._asks.degraded:
+            await self._clock.sleep(self._asks.retry_s(random.random()))
+        else:  # a fleet must not march in step
+            await self._clock.sleep(self._sync_s * random.uniform(0.85, 1.15))
         await self._sync()
 
     async def _sync(self) -> None:
-        sync = await _in_time(self._store.sync(self._names, self._pod))
-        self._set_clock(sync.now_ms)
-        self.live_pods = max(1, len(sync.pods))
+        try:
+            sync = await self._asks.sync(self._store.sync(self._names, self._pod))
+        finally:
+            self._note_outage()
+        self._restore_what_is_lost(sync)
         for record in sync.records:
             self._listener.learn(record)
+        if self._asks.degraded:
+            self._come_back()
 
-    def _set_clock(self, now_ms: int) -> None:
-        self._ahead_ms = now_ms - self._clock.monotonic() * 1000
+    def _note_outage(self) -> None:
+        """Decide alone from the moment that the store has failed too often."""
+        if self._asks.degraded and not self._is_alone:
+            self._is_alone = True
+            log.warning("breaker store out of reach: this pod decides alone")
+            self._waiting.clear()
+            self._listener.deserted()
+
+    def _come_back(self) -> None:
+        """The fleet decides again. What was opened here a moment ago is proposed to it."""
+        log.info("breaker store is back: the fleet decides")
+        self._asks.recovered()
+        self._is_alone = False
+        fresh_s = self._clock.monotonic() - FRESH_S
+        proposed = [one for one in self._proposed.values() if one.since_s >= fresh_s]
+        self._proposed.clear()
+        self._listener.regained([one.name for one in proposed])
+        for one in proposed:
+            epoch = self._listener.known(one.name).epoch
+            self.put(one.name, replace(one.op, epoch=epoch) if isinstance(one.op, Trip) else one.op)
+
+    def _restore_what_is_lost(self, sync: Sync) -> None:
+        """Give back what the store once had and has no more."""
+        stored = {record.name: record for record in sync.records}
+        for name in self._names:
+            known, seen = self._listener.known(name), stored.get(name) or Record(name=name)
+            if known.rev and known.version > seen.version:
+                merge = Merge(pod=self._pod, snapshot=known)
+                self._put(Waiting(name, merge, self._clock.monotonic(), seen))
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _for_ever(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Do `job` again and again, with a pause after it failed."""
+        while True:
+            try:
+                await job()
+            except StoreUnavailable as error:
+                log.debug("breaker store unavailable", extra={"error": str(error)})
+                await self._clock.sleep(self._asks.retry_s(random.random()))
+            except Exception:
+                log.exception("breaker store: an error of our own")
+                await self._clock.sleep(self._sync_s)
 
-def _key(name: str, op: Op) -> tuple[str, ...]:
-    return name, type(op).__name__, op.scope if isinstance(op, Cool) else ""
 
-
-async def _in_time(asked: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(OP_TIMEOUT_S):
-            return await asked
-    except TimeoutError as error:
-        raise StoreUnavailable("the store took too long") from error
-
-
-async def _for_ever(job: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Do `job` again and again, with a pause after it failed."""
-    while True:
-        try:
-            await job()
-        except StoreUnavailable as error:
-            log.warning("breaker store unavailable", extra={"error": str(error)})
-            await clock.sleep(SYNC_S)
-        except Exception:
-            log.exception("breaker store: an error of our own")
-            await clock.sleep(SYNC_S)
+def _key(waiting: Waiting) -> tuple[str, ...]:
+    op = waiting.op
+    return waiting.name, type(op).__name__, op.scope if isinstance(op, Cool) else ""

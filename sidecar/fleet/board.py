@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from random import random
 
 from sidecar.clock import Clock
 from sidecar.core.breaker import QUORUM, Lease, Op, Settle, Trip, step
-from sidecar.core.events import BreakerMoved, Cause, Origin, ProbeVerdict, Report, State
+from sidecar.core.events import BreakerMoved, Cause, Origin, ProbeVerdict, State
 from sidecar.core.permit import Permit
 from sidecar.core.record import Record, Slot, Why
 from sidecar.core.settings import Entry
 from sidecar.fleet.background_lane import BackgroundLane
 from sidecar.fleet.cell import Cell, Grant
-from sidecar.fleet.lane import Lane
+from sidecar.fleet.lane import Lane, Member
 from sidecar.fleet.local_lane import LocalLane
 from sidecar.fleet.stores.base import LocalStore, Store
 
+JITTER = 0.1  # of the open time
 _OPERATORS = frozenset((Cause.HOLD, Cause.RELEASE, Cause.RESET))
 
 
@@ -29,21 +32,21 @@ class Board:
     """
 
     def __init__(
-        self, entries: Iterable[Entry], store: Store, clock: Clock, report: Report, pod: str
+        self, entries: Iterable[Entry], store: Store, clock: Clock, member: Member
     ) -> None:
         guarded: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             guarded[entry.breaker_name].append(entry)
-        self.pod = pod
+        self.pod = member.pod
         self._clock = clock
-        self._report = report
+        self._report = member.report
         self.lane: Lane
         self._at_once = isinstance(store, LocalStore)
         if isinstance(store, LocalStore):
-            self.lane = LocalLane(store, clock, self)
+            self.lane = LocalLane(store, clock, self, self.pod)
             stored = {name: store.read_now(name) for name in guarded}
         else:
-            self.lane = BackgroundLane(store, clock, self, guarded, pod)
+            self.lane = BackgroundLane(store, clock, self, guarded, member)
             stored = {}
         since_ms = self.lane.now_ms()
         self.cells = {
@@ -88,8 +91,11 @@ class Board:
     def learn(self, record: Record) -> None:
         """Take over the store's word; other pods may have breakers that this one has not."""
         if cell := self.cells.get(record.name):
-            cell.learn(record)
+            moved = cell.learn(record)
             self._tell(cell)
+            if moved and record.state is State.OPEN:
+                wait_s = (record.until_ms - self.lane.now_ms()) / 1000
+                self.lane.later(max(0.0, wait_s), partial(self._due, cell, record.epoch))
 
     def granted(self, record: Record, slot: Slot, asked_s: float) -> None:
         """Keep a lease for the next call."""
@@ -109,8 +115,27 @@ class Board:
         """Without the store's word, what this pod did alone is its own move."""
         self._tell(self.cells[name])
 
+    def deserted(self) -> None:
+        """Decide alone from here, by the same rules, with what was last known."""
+        now_ms = self.lane.now_ms()
+        for cell in self.cells.values():
+            if cell.own is None and cell.record.state is not State.CLOSED:
+                cell.go_alone(alone(cell.record, self.pod, now_ms, random()))
+
+    def regained(self, proposed: Sequence[str]) -> None:
+        """The store's word stands again; what is `proposed` to it is open here until it moves."""
+        for cell in self.cells.values():
+            if cell.name not in proposed:
+                cell.follow()
+            self._tell(cell)
+
     def _settle(self, cell: Cell, epoch: int, token: str, verdict: ProbeVerdict) -> None:
         self._send(cell, Settle(pod=self.pod, epoch=epoch, token=token, verdict=verdict))
+
+    def _due(self, cell: Cell, epoch: int) -> None:
+        """Ask for a lease at the very deadline, so that the next call finds it."""
+        if cell.is_wanted and cell.record.epoch == epoch and cell.own is None:
+            self.ask(cell)
 
     def _send(self, cell: Cell, op: Op) -> None:
         """Have `op` done to the record in force: the store's, or this pod's own."""
@@ -145,3 +170,16 @@ class Board:
         if why.cause in _OPERATORS:
             return Origin.OPERATOR
         return Origin.SELF if why.pod == self.pod else Origin.FLEET
+
+
+def alone(record: Record, pod: str, now_ms: int, chance: float) -> Record:
+    """What a pod goes on with when it has to decide alone: one probe, and none at the same moment.
+
+    `chance` in [0, 1) keeps pods apart that know of the same deadline.
+    """
+    policy = replace(record.policy, probes=1)
+    if record.state is State.HALF_OPEN:
+        leases = tuple(slot for slot in record.leases if slot.pod == pod)
+        return replace(record, policy=policy, leases=leases)
+    jitter_ms = round(chance * JITTER * policy.open_ms)
+    return replace(record, policy=policy, until_ms=max(record.until_ms, now_ms) + jitter_ms)

@@ -50,6 +50,7 @@ class Cell:
         self.own: Record | None = None
         self.told = record.in_force
         self.grant: Grant | None = None
+        self.is_wanted = False  # whether a call was refused since it opened
         self.tally = Tally()
         self.unstated: dict[str, Unstated] = {}
         self.asides: dict[tuple[SkipReason, str], Aside] = {}
@@ -61,10 +62,10 @@ class Cell:
         """The record in force here."""
         return self.own or self.record
 
-    def learn(self, record: Record) -> None:
-        """Take over the store's record, unless it is old news."""
+    def learn(self, record: Record) -> bool:
+        """Take over the store's record, unless it is old news; whether a new epoch began."""
         if record.version <= self.record.version:
-            return
+            return False
         moved = record.epoch != self.record.epoch
         self.record = record
         if moved:
@@ -73,6 +74,13 @@ class Cell:
             if record.why and record.why.cause is Cause.RESET:
                 self.forget_asides()
         self._take_over_cooldowns()
+        return moved
+
+    def follow(self) -> None:
+        """Let nothing stand above the store's record any more."""
+        if self.own is not None:
+            self.own = None
+            self._restart()
 
     def go_alone(self, record: Record) -> None:
         """Let `record` stand above the store's until that moves."""
@@ -124,6 +132,7 @@ class Cell:
                 return None
             return _refusal(SkipReason.HELD, record.hold.until_ms, now_ms)
         if record.state is State.OPEN and record.until_ms > now_ms:
+            self.is_wanted = True
             return _refusal(SkipReason.OPEN, record.until_ms, now_ms)
         return self._aside(model, now_ms) if self.asides else None
 
@@ -149,6 +158,7 @@ class Cell:
         if self.current.state is State.CLOSED:
             self.tally = Tally()
         self.grant = None
+        self.is_wanted = False
         self._simplify()
 
     def _take_over_cooldowns(self) -> None:

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from sidecar.core.breaker import Op
+from sidecar.core.events import Report
+from sidecar.core.policies import Fleet
 from sidecar.core.record import Record, Slot
+
+
+class Member(NamedTuple):
+    """One pod of a fleet, and what it reports to."""
+
+    pod: str
+    fleet: Fleet
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatus:
+    """The store as this pod meets it. `view_age_s` is how long ago all was read, if ever.
+
+    `pods` are those that share it, each with the seconds since it was last seen.
+    """
+
+    up: bool = True
+    degraded: bool = False
+    degraded_s: float = 0.0
+    view_age_s: float | None = 0.0
+    pods: Mapping[str, float]
 
 
 class Listener(Protocol):
@@ -31,6 +57,17 @@ class Listener(Protocol):
         """Hear that an operation came to nothing, because the store did not answer."""
         ...
 
+    def deserted(self) -> None:
+        """Hear that the store is out of reach: this pod decides alone."""
+        ...
+
+    def regained(self, proposed: Sequence[str]) -> None:
+        """Hear that the store answers again, and all its words were heard: they win.
+
+        `proposed` are the breakers that this pod has just proposed to open.
+        """
+        ...
+
 
 class Lane(Protocol):
     """What the view asks of its way to the store."""
@@ -50,6 +87,14 @@ class Lane(Protocol):
 
     async def run(self, name: str, op: Op) -> None:
         """Have `op` done and wait for it. `StoreUnavailable` if the store does not confirm."""
+        ...
+
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        """Do something in so many seconds, if the pod is still there."""
+        ...
+
+    def status(self) -> StoreStatus:
+        """The store at this moment."""
         ...
 
     async def open(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sidecar.clock import Clock
 from sidecar.core.breaker import Op, step
-from sidecar.fleet.lane import Listener
+from sidecar.fleet.lane import Listener, StoreStatus
 from sidecar.fleet.stores.base import LocalStore
 
 
@@ -13,8 +15,9 @@ class LocalLane:
 
     live_pods = 1
 
-    def __init__(self, store: LocalStore, clock: Clock, listener: Listener) -> None:
+    def __init__(self, store: LocalStore, clock: Clock, listener: Listener, pod: str) -> None:
         self._store = store
+        self._pod = pod
         self._clock = clock
         self._listener = listener
         self.now_ms = store.now_ms
@@ -32,6 +35,13 @@ class LocalLane:
     async def run(self, name: str, op: Op) -> None:
         """Do `op` now."""
         self.put(name, op)
+
+    def later(self, seconds: float, then: Callable[[], None]) -> None:
+        """Nothing: whatever is due is found when somebody asks, and done at once."""
+
+    def status(self) -> StoreStatus:
+        """It cannot be away, and nobody shares it."""
+        return StoreStatus(pods={self._pod: 0.0})
 
     async def open(self) -> None:
         """Nothing to do."""

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from sidecar.clock import Clock
 from sidecar.core import cooldown
 from sidecar.core.breaker import QUORUM, Hold, Op, Release, Reset, Trip
-from sidecar.core.events import ProbeEnded, ProbeVerdict, Report, State
+from sidecar.core.events import ProbeEnded, ProbeVerdict, State
 from sidecar.core.outcome import ATTESTED, SkipReason, Verdict
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.settings import Entry
@@ -16,6 +16,7 @@ from sidecar.fleet.asides import Asides
 from sidecar.fleet.board import Board
 from sidecar.fleet.cell import Cell
 from sidecar.fleet.evidence import Evidence
+from sidecar.fleet.lane import Member, StoreStatus
 from sidecar.fleet.status import BreakerStatus, status_of
 from sidecar.fleet.stores.base import Store
 
@@ -27,14 +28,14 @@ class FleetBreakers:
     """One breaker in front of each provider (or model), in step with the other pods."""
 
     def __init__(
-        self, entries: Iterable[Entry], store: Store, clock: Clock, report: Report, pod: str
+        self, entries: Iterable[Entry], store: Store, clock: Clock, member: Member
     ) -> None:
         self._clock = clock
-        self._report = report
-        self._board = Board(entries, store, clock, report, pod)
+        self._report = member.report
+        self._board = Board(entries, store, clock, member)
         self._cells = self._board.cells
         self._lane = self._board.lane
-        self._asides = Asides(self._board, report)
+        self._asides = Asides(self._board, member.report)
         self._evidence = Evidence(self._lane)
         self._probes: dict[str, Permit] = {}  # under way, by token
 
@@ -124,6 +125,10 @@ class FleetBreakers:
         """All breakers at this moment."""
         now_ms, now_s = self._lane.now_ms(), self._clock.monotonic()
         return [status_of(cell, now_ms, now_s) for cell in self._cells.values()]
+
+    def store_status(self) -> StoreStatus:
+        """The store at this moment."""
+        return self._lane.status()
 
     def _named(self, name: str | None) -> list[str]:
         if name in self._cells:

@@ -10,9 +10,10 @@ from typing import Any
 from sidecar.core.events import BreakerMoved, Event, ProbeEnded, ProbeVerdict
 from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.core.permit import Ending, Permit, Refusal
-from sidecar.core.policies import BreakerPolicy, Slow
+from sidecar.core.policies import BreakerPolicy, Fleet, Slow
 from sidecar.core.record import Record
 from sidecar.core.settings import Entry, Provider
+from sidecar.fleet.lane import Member
 from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, Store, StoreUnavailable, Swap, Sync
 from sidecar.fleet.stores.memory import MemoryStore
 from sidecar.fleet.view import FleetBreakers
@@ -88,9 +89,8 @@ class Pod:
         self.entries = tuple(self.entries)
         self.entry = self.entries[0]
         self.store = self.store or MemoryStore(self.clock)
-        self.breakers = FleetBreakers(
-            self.entries, self.store, self.clock, self.events.append, self.name
-        )
+        member = Member(self.name, Fleet(), self.events.append)
+        self.breakers = FleetBreakers(self.entries, self.store, self.clock, member)
 
     def admit(self, where: Entry | None = None) -> Permit | Refusal:
         """Ask for leave."""
