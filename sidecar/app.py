@@ -28,7 +28,7 @@ from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
 from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
-from sidecar.observe.standing import Keys
+from sidecar.observe.standing import Keys, Looks
 from sidecar.observe.status import Status, status_page
 from sidecar.proxy.access import may_change
 from sidecar.proxy.admin import Admin, AdminPorts
@@ -71,17 +71,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             self._clock,
             Member(pod_name(), Fleet(), self._report),
         )
-        self._metrics = Metrics(
-            settings,
-            self._clock,
-            Build(__version__, sha256),
-            breakers=self._breakers.snapshot,
-            keys=self._keys,
-        )
-        self._status = Status(
-            settings, self._clock, self._breakers.snapshot, __version__, pod_name()
-        )
-        self._status.keys = self._keys
+        looks = Looks(self._breakers.snapshot, self._keys, self._breakers.store_status)
+        self._metrics = Metrics(settings, self._clock, Build(__version__, sha256), looks)
+        self._status = Status(settings, self._clock, looks, __version__)
         self._reports = fan_out(self._metrics.handlers, self._status.handlers, *reports)
         self._stack = AsyncExitStack()
 

@@ -5,7 +5,8 @@ Moments are Unix seconds; `None` is never, or until further notice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 
@@ -64,6 +65,31 @@ class Standing(Protocol):
     def cooldown_s(self) -> Sequence[Aside]: ...
 
 
+class StoreStanding(Protocol):
+    """How the store that the pods share stands; `pods` by the seconds since they were last seen."""
+
+    @property
+    def up(self) -> bool: ...
+    @property
+    def degraded(self) -> bool: ...
+    @property
+    def degraded_s(self) -> float: ...
+    @property
+    def view_age_s(self) -> float | None: ...
+    @property
+    def pods(self) -> Mapping[str, float]: ...
+
+
+class Within(NamedTuple):
+    """A store within the process: it cannot be away, and nobody shares it."""
+
+    up: bool = True
+    degraded: bool = False
+    degraded_s: float = 0.0
+    view_age_s: float | None = 0.0
+    pods: Mapping[str, float] = MappingProxyType({"": 0.0})
+
+
 class Keys(NamedTuple):
     """The keys of one provider: how many there are, and how many of them are passed over."""
 
@@ -79,3 +105,14 @@ def no_breakers() -> Sequence[Standing]:
 def no_keys() -> Mapping[str, Keys]:
     """Tell of no pool of keys."""
     return {}
+
+
+class Looks(NamedTuple):
+    """Where to look for what no event tells: what is set aside, keys of pools, the store."""
+
+    breakers: Callable[[], Sequence[Standing]] = no_breakers
+    keys: Callable[[], Mapping[str, Keys]] = no_keys
+    store: Callable[[], StoreStanding] = Within
+
+
+NOTHING_TO_SEE = Looks()

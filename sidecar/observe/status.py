@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 from math import ceil
@@ -13,7 +13,7 @@ from sidecar.clock import Clock
 from sidecar.core.events import AttemptEnded, AttemptStarted, Event, FailedOver
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Entry, Route, Settings
-from sidecar.observe.standing import Aside, HoldView, Keys, Standing, no_keys
+from sidecar.observe.standing import Aside, HoldView, Keys, Looks, Standing
 
 RECENT_ANSWERS = 512  # per breaker: enough for a p95 that a handful of slow ones do not throw
 RECENT_FAILOVERS = 50
@@ -41,24 +41,20 @@ class Traffic:
 class Status:
     """Remembers what `/status.json` tells, within bounds.
 
-    `handlers` are what remembers each kind of event. `keys` is asked for the keys of the providers
-    that have several.
+    `handlers` are what remembers each kind of event. What `looks` has is asked at each look.
     """
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock,
-        breakers: Callable[[], Sequence[Standing]],
+        looks: Looks,
         version: str,
-        pod: str = "local",
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._breakers = breakers
+        self._looks = looks
         self._version = version
-        self._pod = pod
-        self.keys: Callable[[], Mapping[str, Keys]] = no_keys
         self._started_s = clock.monotonic()
         self._started_unix_s = clock.unix()
         entries = [entry for route in settings.routes for entry in route.chain]
@@ -87,18 +83,22 @@ class Status:
         }
 
     def _store(self) -> dict[str, Any]:
-        """The store within the process cannot be away, and nobody shares it."""
+        store = self._looks.store()
+        age_s = store.view_age_s
         return {
             "kind": self._settings.store.partition(":")[0],
-            "up": True,
-            "degraded": False,
-            "last_sync_s": 0.0,
-            "pods": [{"pod": self._pod, "last_seen_s": 0.0}],
+            "up": store.up,
+            "degraded": store.degraded,
+            "last_sync_s": None if age_s is None else round(age_s, 3),
+            "pods": [
+                {"pod": pod, "last_seen_s": round(seen_s, 3)}
+                for pod, seen_s in sorted(store.pods.items())
+            ],
         }
 
     def _providers(self) -> list[dict[str, Any]]:
-        keys = self.keys()
-        return [self._provider(one, keys.get(one.provider)) for one in self._breakers()]
+        keys = self._looks.keys()
+        return [self._provider(one, keys.get(one.provider)) for one in self._looks.breakers()]
 
     def _provider(self, breaker: Standing, keys: Keys | None) -> dict[str, Any]:
         traffic = self._traffic.get(breaker.name) or Traffic()

@@ -19,11 +19,15 @@ from sidecar.core.events import (
     Origin,
     ProbeEnded,
     ProbeVerdict,
+    Propagated,
     RequestStarted,
     Retried,
     Skipped,
     Stage,
     State,
+    StoreAsked,
+    StoreOperation,
+    StoreResult,
     StreamInterrupted,
     Usage,
 )
@@ -31,7 +35,7 @@ from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
 from sidecar.core.settings import Entry, Price, Route, Secret, Settings
 from sidecar.observe.fanout import fan_out
 from sidecar.observe.metrics import Build, Metrics
-from sidecar.observe.standing import Keys
+from sidecar.observe.standing import Keys, Looks, Within
 from tests.observe.scene import (
     GEMINI,
     ROUTE,
@@ -107,7 +111,7 @@ def with_pool() -> Settings:
 
 
 def looking_at(*breakers: Breaker) -> Metrics:
-    return Metrics(SETTINGS, StillClock(), BUILD, breakers=lambda: breakers)
+    return Metrics(SETTINGS, StillClock(), BUILD, Looks(breakers=lambda: breakers))
 
 
 def families(of: Metrics) -> list[Metric]:
@@ -486,7 +490,7 @@ def test_a_provider_that_is_parked_behind_several_breakers_counts_once() -> None
 
 def test_what_is_parked_no_more_is_gone_at_the_next_look() -> None:
     shown = [Breaker(parked=(Aside(),))]
-    of = Metrics(SETTINGS, StillClock(), BUILD, breakers=lambda: shown)
+    of = Metrics(SETTINGS, StillClock(), BUILD, Looks(breakers=lambda: shown))
     before = value(of, "parked", provider="gemini", reason="model_missing")
     shown[:] = [Breaker()]
 
@@ -496,7 +500,7 @@ def test_what_is_parked_no_more_is_gone_at_the_next_look() -> None:
 
 def test_the_keys_of_a_pool_that_are_passed_over_are_counted() -> None:
     pools = {"gemini": Keys(total=3, parked=2)}
-    of = Metrics(with_pool(), StillClock(), BUILD, keys=lambda: pools)
+    of = Metrics(with_pool(), StillClock(), BUILD, Looks(keys=lambda: pools))
 
     assert value(of, "keys_parked", provider="gemini") == 2
 
@@ -642,11 +646,49 @@ def test_a_probe_is_counted_by_its_verdict() -> None:
 # The process
 
 
-def test_a_shared_store_does_not_claim_to_be_up() -> None:
-    shared = replace(SETTINGS, store="redis://127.0.0.1")
+# The store
 
-    names = {family.name for family in families(metrics(shared))}
-    assert not {"llm_failover_store_up", "llm_failover_fleet_pods"} & names
+
+def of_shared(standing: Within) -> Metrics:
+    shared = replace(SETTINGS, store="redis://user:secret@127.0.0.1")
+    return Metrics(shared, StillClock(), BUILD, Looks(store=lambda: standing))
+
+
+def test_a_store_within_the_process_is_up_and_this_pod_is_its_fleet() -> None:
+    of = metrics()
+
+    assert value(of, "store_up", store="memory") == 1
+    assert value(of, "fleet_pods", store="memory") == 1
+
+
+def test_a_shared_store_is_looked_at_with_each_scrape() -> None:
+    of = of_shared(
+        Within(up=False, degraded=True, degraded_s=12.5, view_age_s=3.0, pods={"a": 0.1, "b": 1.0})
+    )
+
+    assert value(of, "store_up", store="redis") == 0
+    assert value(of, "fleet_pods", store="redis") == 2
+    assert value(of, "store_view_age_seconds", store="redis") == 3.0
+    assert value(of, "store_degraded_seconds_total", store="redis") == 12.5
+
+
+def test_operations_of_the_store_are_counted_and_timed() -> None:
+    of = of_shared(Within())
+    asked = StoreAsked(operation=StoreOperation.CAS, result=StoreResult.REFUSED, duration_s=0.002)
+    fan_out(of.handlers)(asked)
+
+    labels = {"store": "redis", "operation": "cas", "result": "refused"}
+    assert value(of, "store_operations_total", **labels) == 1
+    assert value(of, "store_operation_duration_seconds_sum", **labels) == 0.002
+    assert value(of, "store_operations_total", **{**labels, "result": "timeout"}) == 0
+
+
+def test_the_way_of_a_move_to_this_pod_is_timed() -> None:
+    of = of_shared(Within())
+    fan_out(of.handlers)(Propagated(breaker="gemini", seconds=0.004))
+
+    assert value(of, "propagation_seconds_count", store="redis") == 1
+    assert value(of, "propagation_seconds_sum", store="redis") == 0.004
 
 
 def test_the_configuration_is_known_by_its_hash() -> None:

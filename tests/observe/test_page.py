@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sidecar.observe.fanout import fan_out
-from sidecar.observe.standing import Keys
+from sidecar.observe.standing import Keys, Looks
 from sidecar.observe.status import Status, status_page
 from tests.observe.scene import SETTINGS, StillClock, failed_over
 from tests.observe.test_status import Aside, Breaker, Held
@@ -29,7 +29,7 @@ def test_the_page_asks_beside_itself_so_that_a_prefix_before_it_does_not_matter(
 
 def test_the_page_reads_no_key_that_the_status_does_not_have() -> None:
     breaker = Breaker(held=Held(), parked=(Aside(),), cooldown_s=(Aside(),))
-    status = Status(SETTINGS, StillClock(), lambda: [breaker], "0.1.0", "pod-1")
+    status = Status(SETTINGS, StillClock(), Looks(breakers=lambda: [breaker]), "0.1.0")
     fan_out(status.handlers)(failed_over())
     told = status.as_json()
     (provider,), (failover,) = told["providers"], told["failovers"]

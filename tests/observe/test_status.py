@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 from sidecar.core.events import AttemptStarted, Event, State
 from sidecar.core.outcome import Outcome
 from sidecar.observe.fanout import fan_out
-from sidecar.observe.standing import Keys
+from sidecar.observe.standing import Keys, Looks, Within, no_keys
 from sidecar.observe.status import Status
 from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over
 
@@ -49,9 +50,14 @@ class Breaker:
     cooldown_s: tuple[Aside, ...] = ()
 
 
-def status(*breakers: Breaker, clock: StillClock | None = None) -> Status:
+def status(
+    *breakers: Breaker,
+    clock: StillClock | None = None,
+    keys: Callable[[], Mapping[str, Keys]] = no_keys,
+) -> Status:
     shown = breakers or (Breaker(),)
-    return Status(SETTINGS, clock or StillClock(), lambda: shown, "0.1.0", "pod-1")
+    looks = Looks(breakers=lambda: shown, store=lambda: Within(pods={"pod-1": 0.0}), keys=keys)
+    return Status(SETTINGS, clock or StillClock(), looks, "0.1.0")
 
 
 def told(*events: Event, of: Status | None = None) -> dict[str, Any]:
@@ -171,8 +177,7 @@ def test_what_is_set_aside_is_told_with_its_reason() -> None:
 
 
 def test_the_keys_of_a_pool_are_told_by_their_number_alone() -> None:
-    of = status()
-    of.keys = lambda: {"gemini": Keys(total=3, parked=1)}
+    of = status(keys=lambda: {"gemini": Keys(total=3, parked=1)})
 
     assert of.as_json()["providers"][0]["keys"] == {"total": 3, "parked": 1}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -16,10 +16,12 @@ from sidecar.core.events import (
     FailedOver,
     Hedged,
     ProbeEnded,
+    Propagated,
     RequestEnded,
     RequestStarted,
     Retried,
     Skipped,
+    StoreAsked,
     StreamInterrupted,
 )
 from sidecar.core.settings import Settings
@@ -37,7 +39,8 @@ from sidecar.observe.metrics.table import (
     of_tokens,
 )
 from sidecar.observe.series import Spreads
-from sidecar.observe.standing import Keys, Standing, no_breakers, no_keys
+from sidecar.observe.standing import NOTHING_TO_SEE, Looks
+from sidecar.observe.store import StoreTallies
 from sidecar.observe.tallies import AsideTallies, AttemptTallies, BreakerTallies, RequestTallies
 
 OPENMETRICS = "application/openmetrics-text"
@@ -48,8 +51,7 @@ class Metrics:
     """Counts events and shows them to Prometheus. Any number of these live side by side.
 
     `handlers` are what counts each kind of event.
-    `breakers` and `keys` are asked at each scrape, from whatever thread it runs in, for what is
-    set aside: of the keys, those of providers that have several.
+    What `looks` has is asked at each scrape, from whatever thread it runs in.
     """
 
     def __init__(
@@ -57,12 +59,12 @@ class Metrics:
         settings: Settings,
         clock: Clock,
         build: Build,
-        breakers: Callable[[], Sequence[Standing]] = no_breakers,
-        keys: Callable[[], Mapping[str, Keys]] = no_keys,
+        looks: Looks = NOTHING_TO_SEE,
     ) -> None:
         requests, attempts = RequestTallies(settings), AttemptTallies(settings)
-        self._asides = AsideTallies(settings, breakers, keys)
+        self._asides = AsideTallies(settings, looks.breakers, looks.keys)
         self._breakers = BreakerTallies(settings, clock.monotonic)
+        self._store = StoreTallies(settings.store.partition(":")[0], looks.store)
         self._lag_s = Spreads([()], LAG_S)
         self.handlers: dict[type[Event], Callable[[Any], None]] = {
             RequestStarted: requests.started,
@@ -75,6 +77,8 @@ class Metrics:
             StreamInterrupted: attempts.interrupted,
             BreakerMoved: self._breakers.moved,
             ProbeEnded: self._breakers.probed,
+            StoreAsked: self._store.asked,
+            Propagated: self._store.propagated,
         }
         rows = (
             *of_requests(requests),
@@ -84,7 +88,7 @@ class Metrics:
             *of_tokens(attempts.spent),
             *of_asides(self._asides),
             *of_breakers(self._breakers),
-            *of_store(settings.store),
+            *of_store(self._store),
             *of_process(build, clock.unix(), self._lag_s),
         )
         self._registry = CollectorRegistry()
@@ -103,6 +107,7 @@ class Metrics:
         """
         self._breakers.catch_up()
         self._asides.look()
+        self._store.look()
         # not the header itself: the library trusts its version to be a number, and echoes it
         encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
         return encode(self._registry), content_type

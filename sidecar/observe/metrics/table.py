@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sidecar.observe.metrics.families import Counter, Gauge, Histogram, Info, Rows
 from sidecar.observe.series import Numbers, Spreads
 from sidecar.observe.spending import TokenTallies
+from sidecar.observe.store import StoreTallies
 from sidecar.observe.tallies import AsideTallies, AttemptTallies, BreakerTallies, RequestTallies
 
 MEMORY = "memory"
@@ -224,14 +225,48 @@ def of_breakers(tallies: BreakerTallies) -> Rows:
     )
 
 
-def of_store(store: str) -> Rows:
-    """The store within the process is always up, and its fleet is this pod."""
-    if store != MEMORY:
-        return ()
-    one = constant(1, store)
+def of_store(tallies: StoreTallies) -> Rows:
+    """The store that the pods share. One within the process has no more than these two."""
+    standing = (
+        Gauge("store_up", "1 while the store answers.", "store", tallies.up),
+        Gauge("fleet_pods", "Pods that share the store.", "store", tallies.pods),
+    )
+    return standing if tallies.kind == MEMORY else (*standing, *of_store_elsewhere(tallies))
+
+
+def of_store_elsewhere(tallies: StoreTallies) -> Rows:
+    """How a store answers that has to be asked."""
     return (
-        Gauge("store_up", "1 while the store answers.", "store", one),
-        Gauge("fleet_pods", "Pods that share the store.", "store", one),
+        Gauge(
+            "store_view_age_seconds",
+            "Since all was last read from the store.",
+            "store",
+            tallies.view_age_s,
+        ),
+        Counter(
+            "store_operations_total",
+            "Operations of the store, by what they came to.",
+            "store operation result",
+            tallies.operations,
+        ),
+        Histogram(
+            "store_operation_duration_seconds",
+            "How long an operation of the store took.",
+            "store operation result",
+            tallies.operation_s,
+        ),
+        Counter(
+            "store_degraded_seconds_total",
+            "Time in which this pod decided alone, because the store did not answer.",
+            "store",
+            tallies.degraded_s,
+        ),
+        Histogram(
+            "propagation_seconds",
+            "From another pod's move of a breaker in the store to its use here.",
+            "store",
+            tallies.propagation_s,
+        ),
     )
 
 
