@@ -65,6 +65,11 @@ class BackgroundLane:
         """How many pods share the store, this one included."""
         return self._asks.live_pods
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the store is out of reach, so that this pod decides alone."""
+        return self._is_alone
+
     def now_ms(self) -> int:
         """Store time as of its last answer: what the way here took keeps it behind the store's."""
         return self._asks.now_ms()
@@ -79,7 +84,7 @@ class BackgroundLane:
         While this pod decides alone, only an opening that it is sure of is kept.
         """
         waiting = Waiting(name, op, self._clock.monotonic())
-        if not self._asks.degraded:
+        if not self._is_alone:
             self._put(waiting)
         elif isinstance(op, Trip) and op.weight >= QUORUM:
             self._proposed[name] = waiting

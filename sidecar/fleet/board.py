@@ -81,8 +81,10 @@ class Board:
         """Open at once for this pod, and propose it for the fleet."""
         self.lane.put(cell.name, trip)
         if cell.current.state is State.CLOSED:
-            alone = replace(trip, epoch=cell.epoch, weight=QUORUM)
-            cell.go_alone(step(cell.current, alone, self.lane.now_ms())[0])
+            sure = replace(trip, epoch=cell.epoch, weight=QUORUM)
+            cell.go_alone(step(cell.current, sure, self.lane.now_ms())[0])
+        if self.lane.is_alone:
+            self._tell(cell)
 
     def known(self, name: str) -> Record:
         """What the store last said."""

@@ -77,6 +77,11 @@ class Lane(Protocol):
         """How many pods share the store, this one included."""
         ...
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the store is out of reach, so that this pod decides alone."""
+        ...
+
     def now_ms(self) -> int:
         """Store time, never ahead of the store's own."""
         ...

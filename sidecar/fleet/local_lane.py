@@ -14,6 +14,7 @@ class LocalLane:
     """The way to a store in this process: `put` has been done when it returns."""
 
     live_pods = 1
+    is_alone = False
 
     def __init__(self, store: LocalStore, clock: Clock, listener: Listener, pod: str) -> None:
         self._store = store
