@@ -27,13 +27,15 @@ class Try(NamedTuple):
     """Ask `entry` now. Without content by `until_s` (monotonic) the next one gets its turn.
 
     It is asked `despite` what else would be a reason to pass it over. `shared`: the time of the
-    whole call goes on after `until_s`; what ends there is this provider's part of it.
+    whole call goes on after `until_s`; what ends there is this provider's part of it. An answer of
+    which nobody hears before it is whole has to be that by `whole_s`.
     """
 
     entry: Entry
     until_s: float
     despite: frozenset[SkipReason] = NO_REASON
     shared: bool = False
+    whole_s: float = float("inf")
 
     def before(self, deadline_s: float) -> Try:
         """The same, to end by `deadline_s` as well: that of a probe's lease."""
@@ -72,12 +74,16 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One entry of the walk so far: an attempt that failed, or a provider passed over."""
+    """One entry of the walk so far: an attempt that failed, or a provider passed over.
+
+    `aside`: it was only meant to be asked beside another one.
+    """
 
     entry: Entry
     seconds: float = 0.0
     failure: Failure | None = None
     refusal: Refusal | None = None
+    aside: bool = False
 
     @property
     def is_slower(self) -> bool:
@@ -136,6 +142,8 @@ class Failover:
     _again: Entry | None = None
     _agains: int = 0
     _last: list[Entry] = field(default_factory=list)
+    _aside: list[Entry] = field(default_factory=list)
+    _asks_aside: bool = False
     _late: set[str] = field(default_factory=set)  # providers
     _window: int | None = None  # tokens: who has no more is known to be too small
 
@@ -164,18 +172,29 @@ class Failover:
 
     def also(self, now: float) -> Try | None:
         """Whom to ask beside the one that is being asked: the next in the chain."""
-        return self._next_in_chain(now) if now < self.deadline_s else None
+        if now >= self.deadline_s:
+            return None
+        self._asks_aside = True
+        step = self._next_in_chain(now)
+        self._asks_aside = False
+        return step
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody else is worth asking after what failed."""
+        return self._final is not None
 
     def refused(self, entry: Entry, refusal: Refusal) -> None:
         """`entry` was passed over."""
-        self.steps.append(Step(entry=entry, refusal=refusal))
+        self.steps.append(Step(entry=entry, refusal=refusal, aside=entry in self._aside))
         self.skips(entry, refusal.reason)
         if refusal.reason is SkipReason.PARKED:
             self._last.append(entry)
 
     def failed(self, entry: Entry, failure: Failure, seconds: float) -> None:
         """An attempt at `entry` failed after `seconds`."""
-        self.steps.append(Step(entry=entry, failure=failure, seconds=seconds))
+        aside = entry in self._aside
+        self.steps.append(Step(entry=entry, failure=failure, seconds=seconds, aside=aside))
         self._learn(entry, failure.outcome)
         if failure.final or self._is_refusal(failure):
             self._final = failure
@@ -200,6 +219,8 @@ class Failover:
         while self._place < len(self.chain):
             entry = self.chain[self._place]
             self._place += 1
+            if self._asks_aside:
+                self._aside.append(entry)
             if reason := self._unfit(entry):
                 self.refused(entry, Refusal(reason))
                 continue
@@ -254,4 +275,5 @@ class Failover:
         share_s = (self.deadline_s - now) / (len(asked) + 1)
         needed_s = [one.timeouts.until_first_token_s(self.reasoning) for one in asked]
         kept_s = sum([min(one_s, share_s) for one_s in needed_s])
-        return Try(entry, self.deadline_s - kept_s, shared=kept_s > 0)
+        until_s = self.deadline_s - kept_s
+        return Try(entry, until_s, shared=kept_s > 0, whole_s=until_s)

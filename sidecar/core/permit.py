@@ -10,7 +10,7 @@ from sidecar.core.outcome import Outcome, SkipReason, Verdict, verdict_of
 from sidecar.core.settings import Entry
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Permit:
     """Leave for one attempt at `entry`, settled exactly once.
 

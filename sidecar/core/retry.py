@@ -42,12 +42,21 @@ class Bucket:
         """A call was made that is no extra one."""
         self._tokens = min(self._tokens + self._budget.ratio, self._most)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is not as much as one extra try costs."""
+        return self._tokens < 1 - A_HAIR
+
     def spend(self) -> bool:
         """Take what one extra try costs; false where there is not so much."""
-        if self._tokens < 1 - A_HAIR:
+        if self.is_empty:
             return False
         self._tokens = max(self._tokens - 1, 0.0)
         return True
+
+    def give_back(self) -> None:
+        """What was taken was not needed."""
+        self._tokens = min(self._tokens + 1, self._most)
 
 
 def wait_before_retry(

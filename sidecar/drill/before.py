@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sidecar.core.policies import UpstreamMode
 from sidecar.drill.heard import Ending
@@ -84,13 +85,9 @@ def limited_once(place: Place, _: Mode) -> Promise:
         return over_to_the_next(place, SLOW_S)
     wait_s = stated_wait_s(place)
     promise = by_itself(place, wait_s + ANSWER_S + QUICK_S - 0.1, Hits(2, 2))
-    return Promise(
-        endings=promise.endings,
-        within_s=promise.within_s,
-        by=promise.by,
-        hits=promise.hits,
-        gap_s=wait_s,
-    )
+    if place.hedges:  # the next one may be faster than the wait
+        return replace(promise, by=names((*place.own, *place.later)), hits=Hits(1, 2))
+    return replace(promise, gap_s=wait_s)
 
 
 def limited_always(place: Place, _: Mode) -> Promise:

@@ -104,8 +104,8 @@ class Api:
             await response.prepare(request)
             await response.write_eof()
         except (asyncio.CancelledError, ConnectionResetError):
-            if exchange.outcome is RequestOutcome.CANCELLED:
-                exchange.code = CLIENT_CLOSED
+            if exchange.outcome is not RequestOutcome.INTERRUPTED:  # it did not get all of it
+                exchange.outcome, exchange.code = RequestOutcome.CANCELLED, CLIENT_CLOSED
             raise asyncio.CancelledError from None
         finally:
             self._exchanges.discard(exchange)

@@ -56,6 +56,7 @@ class Attempt:
         self.began_s = terms.now()
         self.first_token_s: float | None = None
         self.on_first_token: Callable[[], None] | None = None
+        self.on_content: Callable[[], None] | None = None
         self.ended_s: float | None = None
         self.stream: Stream | None = None
         self._upstream = upstream
@@ -78,6 +79,7 @@ class Attempt:
         """
         try:
             self.answer = await self._ask()
+            self._show_content()
         except ProviderRefused as refused:
             raise self._failed(refused.failure) from None
         except Untranslatable as beyond:
@@ -118,8 +120,11 @@ class Attempt:
         self._count()
 
     def lose(self) -> None:
-        """Another provider was faster, which says nothing about this one."""
+        """Another provider was faster, which says nothing about this one but how slow it was."""
         self.ended_s = self._terms.now()
+        if self.first_token_s is None and self._call.stream:
+            took_s = self.ended_s - self.began_s
+            self._upstream.first_token_took(self.entry.model_label, took_s)
         self.outcome = Outcome.HEDGE_LOST
         self.failure = Failure(outcome=Outcome.HEDGE_LOST, status=self.status)
         self.answer = None
@@ -246,10 +251,12 @@ class Attempt:
             if answer.content_type == JSON:
                 body = await self._talk.body(answer)
                 return self._judged(translation.provider.read_answer(body))
+        held = self._terms.buffers or not self._wants_stream
+        ends_s = self._step.whole_s if held else self._terms.deadline_s
         self._watch = watch = Watch(
             first_s=first_s,
             idle_s=self.entry.timeouts.idle_s,
-            end_s=loop.time() + self._terms.deadline_s - self._terms.now(),
+            end_s=loop.time() + ends_s - self._terms.now(),
             late=late,
         )
         judge = Judge(filter_fails=self._terms.filter_fails, choices=self._call.choices)
@@ -259,6 +266,7 @@ class Attempt:
             await stream.until_content(self._note_first_token)
         finally:
             self.usage = stream.usage  # what is refused or breaks off is paid for all the same
+        self._show_content()
         return stream
 
     async def _rest_of(self, stream: Stream) -> bytes:
@@ -298,6 +306,12 @@ class Attempt:
         self._blameless = failure.blameless
         self.failure = failure
         return AttemptFailed(failure)
+
+    def _show_content(self) -> None:
+        """Say once that there is content, be it that nobody is to hear of it yet."""
+        if self.on_content:
+            self.on_content()
+            self.on_content = None
 
     def _note_first_token(self) -> None:
         if self.first_token_s is None:

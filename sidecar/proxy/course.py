@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.events import (
@@ -23,6 +24,7 @@ from sidecar.core.failover import Failover, Failure, GiveUp, Step, Try
 from sidecar.core.outcome import Endpoint, Outcome, SkipReason
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
 from sidecar.core.policies import P95, Hedge
+from sidecar.core.retry import Bucket
 from sidecar.core.settings import Entry, Route
 from sidecar.dialects.needs import least_tokens, needs_of
 from sidecar.dialects.resumption import Diverged
@@ -59,7 +61,9 @@ class Course:
         self._call = call
         self._terms = terms
         self._live: dict[Attempt, Permit] = {}
+        self._unused: set[Permit] = set()
         self._extra_tries = Counter[str]()  # by provider
+        self._first_tries: set[str] = set()
         self._race: Race | None = None
         self._failover = Failover(
             chain=route.chain,
@@ -94,7 +98,7 @@ class Course:
         self._exchange.asks()
         after_s = self._hedge_after_s(step.entry)
         if after_s is None:
-            attempt = await self._turn(step, permit)
+            attempt = await self._first_turn(step, permit)
         else:
             attempt = await self._hedged(step, permit, after_s)
         if attempt.answer is None:
@@ -130,18 +134,24 @@ class Course:
         """Settle what is still open."""
         for attempt in list(self._live):
             self._settle(attempt)
+        for permit in self._unused:  # whoever was to use it was called off before it began
+            self._upstream(permit.entry).in_flight -= 1
+            self._ports.breakers.settle(permit, Ending(outcome=Outcome.CANCELLED))
+        self._unused.clear()
 
     # What a turn asks for
 
     def leave(self, step: Try) -> Permit | None:
         """Leave for one attempt. Who is full, or refused by its breaker, is passed over."""
-        entry = step.entry
+        entry, upstream = step.entry, self._upstream(step.entry)
         leave: Permit | Refusal = Refusal(SkipReason.FULL)
-        if not self._upstream(entry).is_full:
+        if not upstream.is_full:
             leave = self._ports.breakers.admit(entry, despite=step.despite)
         if isinstance(leave, Refusal):
             self._failover.refused(entry, leave)
             return None
+        upstream.in_flight += 1
+        self._unused.add(leave)
         return leave
 
     async def attempt(self, step: Try, permit: Permit) -> Attempt:
@@ -153,15 +163,16 @@ class Course:
             )
         )
         attempt = Attempt(upstream, self._call, step.before(permit.deadline_s), self._terms)
-        attempt.on_first_token = self._race.show if self._race else None
+        self._unused.discard(permit)
         self._live[attempt] = permit
-        upstream.in_flight += 1
+        attempt.on_first_token = self._race.progressed if self._race else None
+        attempt.on_content = partial(self._shows_content, attempt)
         try:
             await attempt.ask()
         except AttemptFailed as failed:
             self._failed(attempt, failed.failure)
         except asyncio.CancelledError:
-            self._called_off(attempt)
+            self._called_off(attempt, lost=self._race is not None and self._race.calls_off)
             raise
         return attempt
 
@@ -175,31 +186,46 @@ class Course:
 
     async def _turn(self, step: Try, permit: Permit) -> Attempt:
         upstream = self._upstream(step.entry)
+        if self._call.endpoint is Endpoint.PASSTHROUGH:  # who knows what it would do twice
+            return await self.attempt(step, permit)
         tries = self._extra_tries[upstream.provider.name]
         return await Turn(self, upstream, step, permit, tries).play()
+
+    async def _first_turn(self, step: Try, permit: Permit) -> Attempt:
+        """A turn that is no extra one, unless its provider had one before in this call."""
+        upstream = self._upstream(step.entry)
+        if upstream.provider.name not in self._first_tries:
+            self._first_tries.add(upstream.provider.name)
+            upstream.extra_tries.first_try()
+        return await self._turn(step, permit)
 
     async def _hedged(self, step: Try, permit: Permit, after_s: float) -> Attempt:
         """The turn of `step`, with the next one's beside it if it shows nothing in time."""
         rivals: list[Try] = []
-        self._race = race = Race()
-        first = self._turn(step, permit)
-        attempt = await race.run(first, after_s, lambda: self._rival(rivals))
+        self._race = race = Race(lambda: self._failover.is_final)
+        bucket = self._upstream(step.entry).extra_tries
+        first = self._first_turn(step, permit)
+        attempt = await race.run(first, after_s, lambda: self._rival(rivals, bucket))
         if rivals:
             self._report_race(step.entry, rivals[0].entry, attempt)
         self._race = None
         return attempt
 
-    def _rival(self, rivals: list[Try]) -> Racer | None:
-        """The turn of the next one that may be asked, which then is in `rivals`."""
+    def _rival(self, rivals: list[Try], bucket: Bucket) -> Racer | None:
+        """The turn of the next one that may be asked, which then is in `rivals`.
+
+        Paid from the `bucket` of the slow one, whose first tries have filled it.
+        """
         upcoming = self._failover.upcoming
         if upcoming is None:
             return None
-        provider = upcoming.provider.name
-        if not self._upstream(upcoming).extra_tries.spend():
+        if bucket.is_empty:
+            provider = upcoming.provider.name
             self._ports.report(Hedged(provider=provider, result=ExtraResult.NO_BUDGET))
             return None
         while step := self._failover.also(self.now()):
             if permit := self.leave(step):
+                bucket.spend()
                 rivals.append(step)
                 return self._turn(step, permit)
         return None
@@ -207,12 +233,13 @@ class Course:
     def _report_race(self, first: Entry, rival: Entry, best: Attempt) -> None:
         """Report what came of asking two; one that had an answer a moment later is let go."""
         for slower in self._live.keys() - {best}:
-            self._called_off(slower)
+            self._called_off(slower, lost=True)
         won = best.answer is not None and best.entry is rival
         result = ExtraResult.WON if won else ExtraResult.LOST
         self._ports.report(Hedged(provider=rival.provider.name, result=result))
-        for failed in [one for one in self._exchange.steps if one.entry is first][-1:]:
-            self._report_failover(failed, rival)
+        failed = [one for one in self._exchange.steps if one.entry is first]
+        if failed and best.entry is rival:
+            self._report_failover(failed[-1], rival)
 
     def _hedge_after_s(self, entry: Entry) -> float | None:
         """After how long the next one is asked as well; `None`: not at all."""
@@ -233,10 +260,16 @@ class Course:
         return self._ports.upstreams[entry.provider.name]
 
     def _answered(self, attempt: Attempt) -> None:
-        """This provider answers. A probe has shown all that it was to show."""
-        permit, exchange = self._live[attempt], self._exchange
+        """This provider answers."""
+        exchange = self._exchange
         exchange.entry, exchange.attempt = attempt.entry, attempt
         exchange.model = attempt.entry.model or self._call.shown_model
+
+    def _shows_content(self, attempt: Attempt) -> None:
+        """Content is there: a probe has shown all that it was to show, and a race is won."""
+        if self._race:
+            self._race.shows()
+        permit = self._live[attempt]
         if permit.token and attempt.status < 400:
             ending = Ending(outcome=Outcome.OK, status=attempt.status, ttft_s=attempt.ttft_s)
             self._ports.breakers.settle(permit, ending)
@@ -245,9 +278,9 @@ class Course:
         self._failover.failed(attempt.entry, failure, attempt.duration_s)
         self._settle(attempt)
 
-    def _called_off(self, attempt: Attempt) -> None:
-        """Somebody else was faster, or the application has hung up."""
-        if self._race and self._race.is_lost:
+    def _called_off(self, attempt: Attempt, *, lost: bool) -> None:
+        """Another one was faster (`lost`), or the application has hung up."""
+        if lost:
             attempt.lose()
             if attempt.failure:
                 self._failover.failed(attempt.entry, attempt.failure, attempt.duration_s)

@@ -42,6 +42,8 @@ class Exchange:
     attempt: Attempt | None = None
     outcome: RequestOutcome = RequestOutcome.CANCELLED
     code: int = 0
+    content_s: float | None = None  # when the application's first content went out
+    is_hurried: bool = False
     _asked_s: float | None = None  # since when providers are waited for
     _waited_s: float = 0.0  # for those that came to nothing
 
@@ -90,8 +92,13 @@ class Exchange:
             return RequestOutcome.EXHAUSTED
         if self.code >= 400:
             return RequestOutcome.CLIENT_ERROR
-        others = any(step.entry is not self.entry and not step.is_slower for step in self.steps)
+        walked = [step for step in self.steps if not (step.aside or step.is_slower)]
+        others = any(step.entry is not self.entry for step in walked)
         return RequestOutcome.FAILOVER_SUCCESS if others else RequestOutcome.SUCCESS
+
+    def note_content(self) -> None:
+        """Content goes out, perhaps the first."""
+        self.content_s = self.content_s or self.now()
 
     def asks(self) -> None:
         """From now on providers are waited for."""
@@ -106,8 +113,9 @@ class Exchange:
     @property
     def upstream_s(self) -> float:
         """Seconds spent on providers so far."""
-        current_s = self.attempt.duration_s if self.attempt else 0.0
-        return self.lost_s + current_s
+        if self.attempt:
+            return self.lost_s + self.attempt.duration_s
+        return self._waited_s + (0.0 if self._asked_s is None else self.now() - self._asked_s)
 
     @property
     def lost_s(self) -> float:
@@ -141,13 +149,12 @@ class Exchange:
 
     @property
     def ttft_s(self) -> float | None:
-        """Seconds to the first token, of a streamed answer."""
-        if not (self.stream and self.attempt and self.attempt.first_token_s):
-            return None
-        return self.attempt.first_token_s - self.began_s
+        """Seconds until the application had the first content of a streamed answer."""
+        return None if self.content_s is None else self.content_s - self.began_s
 
     def hurry(self) -> None:
-        """Come to an end: a stream by saying that it breaks off, anything else by a cut."""
+        """Come to an end: what has begun by saying that it breaks off, anything else by a cut."""
+        self.is_hurried = True
         if self.attempt and self.attempt.stream:
             self.attempt.expire()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,15 +45,25 @@ class Handler:
         course = Course(self.ports, exchange, call, route, self._terms(route, deadline_s))
         front = Front(exchange, self.streaming.keep_alive_s) if call.stream else None
         try:
-            while isinstance(step := course.next(), Try):
-                attempt = await course.ask(step)
-                if attempt and (response := await relay(exchange, course, front, attempt)):
-                    return response
-            return await self._give_up(exchange, course, front, step)
+            return await self._walk(exchange, course, front)
+        except asyncio.CancelledError:
+            if not (exchange.is_hurried and front and front.response):
+                raise
+            uncancel()
+            return await self._give_up(exchange, course, front, GiveUp(deadline=True))
         finally:
             course.close()
             if front:
                 front.close()
+
+    async def _walk(
+        self, exchange: Exchange, course: Course, front: Front | None
+    ) -> web.StreamResponse:
+        while isinstance(step := course.next(), Try):
+            attempt = await course.ask(step)
+            if attempt and (response := await relay(exchange, course, front, attempt)):
+                return response
+        return await self._give_up(exchange, course, front, step)
 
     def _terms(self, route: Route, deadline_s: float) -> Terms:
         return Terms(
@@ -80,3 +91,9 @@ class Handler:
             await front.write(front.untold() + exchange.refused_in_band(refused))
             return await front.end()
         return exchange.refuse(refused)
+
+
+def uncancel() -> None:
+    """Go on although we were cancelled: it was ourselves who did it, to come to an end."""
+    if task := asyncio.current_task():
+        task.uncancel()

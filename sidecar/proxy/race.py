@@ -12,61 +12,83 @@ Racer = Coroutine[Any, Any, Attempt]
 
 
 class Race:
-    """One race: it is won as soon as somebody has shown content."""
+    """One race. A first token keeps a second provider from being asked; content wins.
 
-    def __init__(self) -> None:
+    `is_over` says whether a failure was final, so that nobody is worth waiting for any more.
+    """
+
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        self.calls_off = False  # those who are cancelled now have lost, and were not hung up on
+        self._is_over = is_over
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[Attempt]] = []
-        self._won: asyncio.Future[None] = self._loop.create_future()
-        self._winner: asyncio.Task[Attempt] | None = None
+        self._progress: asyncio.Future[None] = self._loop.create_future()
+        self._content: asyncio.Future[asyncio.Task[Attempt]] = self._loop.create_future()
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether somebody has shown content, and not whoever runs now."""
-        return self._won.done() and asyncio.current_task(self._loop) is not self._winner
+    def progressed(self) -> None:
+        """Somebody has shown a first token."""
+        if not self._progress.done():
+            self._progress.set_result(None)
 
-    def show(self) -> None:
+    def shows(self) -> None:
         """Whoever runs now has shown content."""
-        if not self._won.done():
-            self._won.set_result(None)
-            running = asyncio.current_task(self._loop)
-            self._winner = next((task for task in self._tasks if task is running), None)
+        running = asyncio.current_task(self._loop)
+        for task in self._tasks:
+            if task is running and not self._content.done():
+                self._content.set_result(task)
 
     async def run(
         self, first: Racer, after_s: float, second: Callable[[], Racer | None]
     ) -> Attempt:
         """What the one comes to that showed content first; one that failed, if nobody does.
 
-        The `second` is asked for once `after_s` have passed without content. Whoever else is still
-        running is cancelled, and has ended on return.
+        The `second` is asked for once `after_s` have passed without a token. Whoever else is still
+        running then is cancelled, and has ended on return.
         """
         try:
             self._start(first)
-            if not await self._wait(self._tasks, after_s) and (rival := second()):
+            if not await _any_of([self._progress, *self._tasks], after_s) and (rival := second()):
                 self._start(rival)
-            return await self._best()
+            best = await self._best()
+            self.calls_off = True
+            await self._call_off(best)
+            return await best
         finally:
-            await self._call_off(self._tasks)
+            await self._call_off()
 
     def _start(self, racer: Racer) -> None:
         self._tasks.append(self._loop.create_task(racer))
 
-    async def _best(self) -> Attempt:
-        while running := [task for task in self._tasks if not (task.done() or self._won.done())]:
-            await self._wait(running)
-        best = self._winner or self._tasks[-1]
-        await self._call_off([task for task in self._tasks if task is not best])
-        return await best
+    async def _best(self) -> asyncio.Task[Attempt]:
+        while (best := self._decided()) is None:
+            running: list[asyncio.Future[Any]] = [task for task in self._tasks if not task.done()]
+            await _any_of([self._content, *running])
+        return best
 
-    async def _wait(self, tasks: list[asyncio.Task[Attempt]], most_s: float | None = None) -> bool:
-        """Wait until one of them ends or has shown content; whether that was in time."""
-        awaited: list[asyncio.Future[Any]] = [self._won, *tasks]
-        over, _ = await asyncio.wait(awaited, timeout=most_s, return_when=asyncio.FIRST_COMPLETED)
-        return bool(over)
+    def _decided(self) -> asyncio.Task[Attempt] | None:
+        """Who has shown content or has an answer; else one that failed, if nobody may yet."""
+        if self._content.done():
+            return self._content.result()
+        ended = sorted(filter(asyncio.Task.done, self._tasks), key=has_answer)
+        nobody_may = len(ended) == len(self._tasks) or self._is_over()
+        if ended and (nobody_may or has_answer(ended[-1])):
+            return ended[-1]
+        return None
 
-    async def _call_off(self, tasks: list[asyncio.Task[Attempt]]) -> None:
-        running = [task for task in tasks if not task.done()]
+    async def _call_off(self, best: asyncio.Task[Attempt] | None = None) -> None:
+        running = [task for task in self._tasks if task is not best and not task.done()]
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
+
+
+def has_answer(ended: asyncio.Task[Attempt]) -> bool:
+    """Whether a turn that has ended came to an answer."""
+    return ended.result().answer is not None
+
+
+async def _any_of(awaited: list[asyncio.Future[Any]], most_s: float | None = None) -> bool:
+    """Wait until one of them is done; whether that was in time."""
+    over, _ = await asyncio.wait(awaited, timeout=most_s, return_when=asyncio.FIRST_COMPLETED)
+    return bool(over)

@@ -33,12 +33,15 @@ async def relay_whole(
 ) -> web.StreamResponse:
     """Pass on an answer that is all there."""
     attempt.succeed()
-    exchange.outcome = exchange.served
     headers = answer_headers(exchange, attempt)
     if front:
         await front.open(headers)
+        exchange.note_content()
         await front.write(front.untold() + whole.body)
-        return await front.end()
+        response = await front.end()
+        exchange.outcome = exchange.served
+        return response
+    exchange.outcome = exchange.served
     if whole.content_type:
         headers[hdrs.CONTENT_TYPE] = whole.content_type
     return web.Response(status=whole.status, body=whole.body, headers=headers)
@@ -49,6 +52,7 @@ async def relay_stream(
 ) -> web.StreamResponse | None:
     """Pass on a stream, event by event. One that breaks says so in band, and is never completed."""
     await front.open(answer_headers(exchange, attempt))
+    exchange.note_content()
     try:
         while data := await stream.read():
             await front.write(front.untold() + data if stream.ended else data)

@@ -65,33 +65,40 @@ class Turn(RetryOptionsBase):
         self._asking = asking
         self._upstream = upstream
         self._step = step
-        self._permit: Permit | None = permit
+        self._permit = permit
         self._wait_s = 0.0
         self._last: Attempt | None = None
+        self._is_begun = False
+        self._is_refused = False
 
     async def play(self) -> Attempt:
         """The attempt that has an answer, else the last of those that failed."""
-        played = await RETRIES.request("POST", "", retry_options=self, turn=self)
+        self._last = first = await self._asking.attempt(self._step, self._permit)
+        if first.failure is None:  # as nearly always: there is nothing to try again
+            return first
+        played = await RETRIES.request(first.method, "", retry_options=self, turn=self)
         return cast("Attempt", played)
 
     async def next_attempt(self) -> Attempt:
-        """The first attempt or another one; the last again, where there is no leave for more."""
-        if self._last is None and self._permit:
-            self._upstream.extra_tries.first_try()
-            self._last = await self._asking.attempt(self._step, self._permit)
-            return self._last
-        return await self._extra(cast("Attempt", self._last))
+        """The attempt that was made already; then another one, where there is leave for it."""
+        if self._last is None:
+            raise RuntimeError("Turn: play comes first")
+        if self._is_begun:
+            await self._try_again()
+        self._is_begun = True
+        return self._last
 
-    async def _extra(self, last: Attempt) -> Attempt:
+    async def _try_again(self) -> None:
         self.tries += 1
         step = self._step._replace(despite=self._step.despite | WAITED)
-        self._permit = self._asking.leave(step)
-        if self._permit is None:
-            return last
-        self._last = await self._asking.attempt(step, self._permit)
+        permit = self._asking.leave(step)
+        if permit is None:  # the breaker has opened meanwhile
+            self._upstream.extra_tries.give_back()
+            self._is_refused = True
+            return
+        self._last = await self._asking.attempt(step, permit)
         result = ExtraResult.RECOVERED if self._last.answer else ExtraResult.FAILED
         self._asking.retried(self._upstream, result)
-        return self._last
 
     def get_timeout(self, attempt: int, response: ClientResponse | None = None) -> float:  # noqa: ARG002  known already
         """Seconds until the next try: as long as was found worth waiting."""
@@ -100,7 +107,7 @@ class Turn(RetryOptionsBase):
     async def _is_over(self, response: ClientResponse) -> bool:
         """Whether another try would cure nothing, or may not be."""
         attempt = cast("Attempt", response)
-        if attempt.failure is None or self._permit is None:
+        if attempt.failure is None or self._is_refused:
             return True
         wait_s = wait_before_retry(
             attempt.failure, self.tries, self._policy, pooled=attempt.pooled, chance=random()

@@ -17,7 +17,9 @@ from sidecar.drill import rows_of
 from sidecar.drill.scorecard import Scorecard, as_json
 from sidecar.drill.table import ROWS
 from sidecar.drill.telling import play
+from tests.stories.world import eventually
 
+STARTED_FDS = 20  # it has opened its sockets: the drill is under way
 Capture = pytest.CaptureFixture[str]
 
 QUICK = """\
@@ -173,9 +175,17 @@ async def test_a_drill_that_is_stopped_is_quiet(quick: str) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    await asyncio.sleep(1.5)
+    sockets = Path(f"/proc/{process.pid}/fd")
+    await eventually(lambda: len(list(sockets.iterdir())) > STARTED_FDS, within_s=20)
 
     process.send_signal(2)
     out, errors = await asyncio.wait_for(process.communicate(), 10)
 
     assert (process.returncode, out, errors) == (1, b"", b"")
+
+
+def test_a_second_provider_beside_a_slow_one_breaks_no_promise(tmp_path: Path) -> None:
+    text = f"{QUICK}hedge: {{after: 250ms}}\n"
+    rows = ("rate_limit_wait", "silence", "stall", "client_leaves_waiting", "overloaded")
+
+    assert broken(drilled(tmp_path / "hedge.yaml", text, *rows)) == {}

@@ -80,6 +80,7 @@ async def test_the_first_may_still_win() -> None:
 
         assert hedged(world) == ["second lost"]
         assert "second hedge_lost" in attempts(world)
+        await eventually(lambda: bool(world.requests()))
         assert world.requests()[-1].outcome is RequestOutcome.SUCCESS
 
 
