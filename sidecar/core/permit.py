@@ -64,7 +64,7 @@ class Ending:
 
 
 class Breakers(Protocol):
-    """One breaker in front of each provider. No call waits, or touches the network."""
+    """One breaker in front of each provider. No call asks the network, and only `ready` waits."""
 
     def admit(self, entry: Entry, *, despite: Container[SkipReason] = ()) -> Permit | Refusal:
         """Ask for leave to make one attempt at `entry` now.
@@ -76,6 +76,13 @@ class Breakers(Protocol):
 
     def admits(self, entry: Entry) -> bool:
         """Whether a call at `entry` would be let in now. Changes nothing."""
+        ...
+
+    async def ready(self, entry: Entry) -> None:
+        """Wait a moment for leave to probe `entry`, where only the store's word is missing for it.
+
+        For a call that has nobody else to ask; 50 ms at most.
+        """
         ...
 
     def settle(self, permit: Permit, ending: Ending) -> None:

@@ -20,6 +20,7 @@ from sidecar.fleet.lane import Member, StoreStatus
 from sidecar.fleet.status import BreakerStatus, status_of
 from sidecar.fleet.stores.base import Store
 
+LEASE_LOOKS, LEASE_LOOK_S = 10, 0.005  # together as long as a call may wait for one
 PROBING_RETRY_S = 1.0  # when to ask again while others probe
 TEXT = 200  # characters of an operator's words that are kept
 
@@ -75,6 +76,20 @@ class FleetBreakers:
         if cell.refusal(entry.model_label, now_ms):
             return False
         return cell.state_at(now_ms) is State.CLOSED or self._board.would_grant(cell)
+
+    async def ready(self, entry: Entry) -> None:
+        """Wait for a lease that the store may grant, 50 ms at most."""
+        cell = self._cells[entry.breaker_name]
+        for _ in range(LEASE_LOOKS):
+            if cell.grant or not self._waits_for_a_lease(cell, entry):
+                return
+            self._board.ask(cell)
+            await self._clock.sleep(LEASE_LOOK_S)
+
+    def _waits_for_a_lease(self, cell: Cell, entry: Entry) -> bool:
+        now_ms = self._lane.now_ms()
+        is_shut = cell.refusal(entry.model_label, now_ms) is not None
+        return not is_shut and cell.state_at(now_ms) is not State.CLOSED and cell.own is None
 
     def all_open(self) -> bool:
         """Whether every breaker refuses calls; one past its deadline lets a probe through."""

@@ -91,6 +91,8 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
+        if not self._would_leave(step.entry) and self._failover.upcoming is None:
+            await self._ports.breakers.ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None

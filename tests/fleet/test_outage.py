@@ -274,3 +274,41 @@ def test_cooldowns_are_kept_by_the_later_one() -> None:
     stored = Record(name="gemini", cooldown=(("pro", 3000),))
 
     assert merged(snapshot, stored).cooldown == (("flash", 5000), ("pro", 3000))
+
+
+# The last one
+
+
+async def test_a_call_with_nobody_else_to_ask_waits_a_moment_for_its_lease(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    waiting = asyncio.create_task(pods[0].breakers.ready(pods[0].entry))
+    await settled()
+    pods.clock.turn(0.005)
+    await settled()
+
+    assert waiting.done()
+    assert isinstance(pods[0].admit(), Permit)
+
+
+async def test_it_waits_for_no_more_than_a_moment(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.store.gate.clear()
+    pods.clock.turn(60.0)
+    waiting = asyncio.create_task(pods[0].breakers.ready(pods[0].entry))
+    for _ in range(10):
+        await settled()
+        assert not waiting.done()
+        pods.clock.turn(0.005)
+    await settled()
+
+    assert waiting.done()
+
+
+async def test_nobody_waits_for_a_breaker_that_is_closed_or_open(pods: Pods) -> None:
+    async with asyncio.timeout(1):  # a clock that nobody turns would be waited for in vain
+        await pods[0].breakers.ready(pods[0].entry)
+        await open_fleet(pods)
+        await pods[0].breakers.ready(pods[0].entry)
+
+    assert pods[0].refused() is SkipReason.OPEN
