@@ -213,7 +213,8 @@ class Optional(Shape):
 
     def read(self, at: Cursor) -> Any:
         """The value, or `None` where it is left out."""
-        left_out = at.node.content is None or at.node.content is False or at.text() == ""
+        is_off = at.node.content is None or at.node.content is False
+        left_out = is_off or at.text() in ("", "off", "false")
         return None if left_out else self._shape.read(at)
 
     def write(self, value: Any) -> Any:

@@ -18,6 +18,7 @@ from sidecar.core.policies import ContentFilter
 from sidecar.core.settings import Entry
 
 MOST_AGAINS = 8  # extra tries at once: a key each, or a field that is left out
+EARLY_S = 0.002  # a timer may run so much ahead of the clock that the deadline is read from
 NOTHING: frozenset[Capability] = frozenset()
 NO_REASON: frozenset[SkipReason] = frozenset()
 PARKED = frozenset((SkipReason.PARKED,))
@@ -120,7 +121,8 @@ class Failover:
     mean nothing beside those of another model. `needs` are beyond some providers, and so may a
     prompt of at least `tokens` be: they are passed over where another can. `admits` says whose
     breaker would let a call in now: no time is kept for the others; each keeps more where it is to
-    think first (`reasoning`). `skips` is told who is passed over, and why. A provider that ran into
+    think first (`reasoning`), and the last of the chain, where it is to give a `whole` answer, what
+    that takes. `skips` is told who is passed over, and why. A provider that ran into
     a clock is not asked again.
 
     After `next` or `also` has given a `Try`, exactly one of `failed` or `refused` is said, or the
@@ -134,6 +136,7 @@ class Failover:
     needs: frozenset[Capability] = NOTHING
     tokens: int = 0
     reasoning: bool = False
+    whole: bool = False
     admits: Callable[[Entry], bool] = everybody
     skips: Callable[[Entry, SkipReason], None] = nobody_cares
     steps: list[Step] = field(default_factory=list)
@@ -159,7 +162,7 @@ class Failover:
         """Where the call goes now. `now` is monotonic."""
         if self._final:
             return GiveUp(failure=self._final)
-        if now >= self.deadline_s:
+        if now >= self.deadline_s - EARLY_S:
             return GiveUp(deadline=True)
         if again := self._once_more(now):
             return again
@@ -172,7 +175,7 @@ class Failover:
 
     def also(self, now: float) -> Try | None:
         """Whom to ask beside the one that is being asked: the next in the chain."""
-        if now >= self.deadline_s:
+        if now >= self.deadline_s - EARLY_S:
             return None
         self._asks_aside = True
         step = self._next_in_chain(now)
@@ -269,11 +272,16 @@ class Failover:
     def _can(self, entry: Entry) -> bool:
         return not self.needs or self.needs.isdisjoint(entry.cannot)
 
+    def _needed_s(self, entry: Entry, last: Entry) -> float:
+        """How long an entry needs to show that it answers."""
+        if self.whole and entry is last:
+            return entry.timeouts.answer_s
+        return entry.timeouts.until_first_token_s(self.reasoning)
+
     def _try(self, entry: Entry, now: float, later: Sequence[Entry]) -> Try:
         """Ask `entry` until the next one must get its turn: each one left keeps a fair share."""
         asked = [one for one in later if not self._unfit(one)]
         share_s = (self.deadline_s - now) / (len(asked) + 1)
-        needed_s = [one.timeouts.until_first_token_s(self.reasoning) for one in asked]
-        kept_s = sum([min(one_s, share_s) for one_s in needed_s])
+        kept_s = sum([min(self._needed_s(one, asked[-1]), share_s) for one in asked])
         until_s = self.deadline_s - kept_s
         return Try(entry, until_s, shared=kept_s > 0, whole_s=until_s)

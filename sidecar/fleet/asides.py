@@ -22,7 +22,7 @@ class Asides:
     def heed(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
         """Pass over what asked for it; after a success, forget that waits were too short."""
         if ending.outcome is Outcome.OK:
-            self._clear(cell, permit.entry.model_label)
+            self._clear(cell, permit)
         elif ending.one_key:
             return  # the pool of keys passes that one over
         elif ending.outcome in COOLING:
@@ -30,10 +30,12 @@ class Asides:
         elif ending.outcome in PARKING:
             self._park(cell, permit.entry, ending)
 
-    def _clear(self, cell: Cell, model: str) -> None:
+    def _clear(self, cell: Cell, permit: Permit) -> None:
         """An answer shows that credential and model are good, whatever was believed of them."""
+        model = permit.entry.model_label
         cell.unstated.pop(model, None)
         if cell.asides:
+            cell.warm_up(model, permit.granted_s)
             for other in self._board.cells.values():
                 if other.provider == cell.provider:
                     other.unpark(model)
@@ -45,7 +47,7 @@ class Asides:
             unstated = cooldown.another(unstated, permit.granted_s, now_s)
             cell.unstated[model] = unstated
         until_ms = self._in_ms(cooldown.cooldown_s(ending.wait_s, unstated))
-        cell.set_aside(SkipReason.COOLDOWN, model, Aside(until_ms, ending.outcome))
+        cell.set_aside(SkipReason.COOLDOWN, model, Aside(until_ms, ending.outcome, now_s))
         self._board.lane.put(cell.name, Cool(pod=self._board.pod, scope=model, until_ms=until_ms))
 
     def _park(self, cell: Cell, entry: Entry, ending: Ending) -> None:

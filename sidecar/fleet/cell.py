@@ -19,10 +19,14 @@ from sidecar.core.tally import Tally
 
 
 class Aside(NamedTuple):
-    """Until when something is passed over, and the outcome that set it aside (if it came here)."""
+    """Until when something is passed over, and the outcome that set it aside (if it came here).
+
+    `since_s` is when that was (monotonic); what comes from other pods never began here.
+    """
 
     until_ms: int
     outcome: Outcome | None = None
+    since_s: float = float("inf")
 
 
 class Grant(NamedTuple):
@@ -95,6 +99,13 @@ class Cell:
         if old is None or aside.until_ms > old.until_ms:
             self.asides[reason, scope] = aside
         self._simplify()
+
+    def warm_up(self, model: str, granted_s: float) -> None:
+        """End a cooldown of `model` that began before leave was given for what now is answered."""
+        cooling = self.asides.get((SkipReason.COOLDOWN, model))
+        if cooling and cooling.since_s < granted_s:
+            del self.asides[SkipReason.COOLDOWN, model]
+            self._simplify()
 
     def unpark(self, model: str) -> None:
         """Ask `model` again, and its provider; a cooldown goes on."""

@@ -144,6 +144,16 @@ def failovers(settings: Settings) -> list[Labels]:
     ]
 
 
+def any_failovers(settings: Settings) -> list[Labels]:
+    """The same between any two of a chain: a parked one is asked last, wherever it stands."""
+    return [
+        (route.name, one.provider.name, one.provider.name, reason)
+        for route in settings.routes
+        for one in route.chain
+        for reason in REASONS
+    ]
+
+
 def moves(settings: Settings) -> list[Labels]:
     """(provider, from_state, to_state, cause, origin)"""
     return [(*breaker, *move) for breaker in breakers(settings) for move in MOVES]

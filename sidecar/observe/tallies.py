@@ -43,7 +43,7 @@ class RequestTallies:
         self.requests = Numbers(known.requests(settings), also=known.codes())
         self.in_flight = Numbers(routes)
         self.exhausted = Numbers(routes)
-        self.failovers = Numbers(known.failovers(settings))
+        self.failovers = Numbers(known.failovers(settings), also=known.any_failovers(settings))
         self.duration_s = Spreads(routes, ANSWER_S)
         self.first_token_s = Spreads(routes, FIRST_TOKEN_S)
         self.overhead_s = Spreads(routes, OVERHEAD_S)

@@ -43,6 +43,7 @@ UNCONFIRMED = Refused(
     code="store_unavailable",
     message="The store did not confirm the reset; nothing is certain to have changed.",
 )
+STUCK_S = 10.0  # beyond a call's own time: who has taken nothing of its answer by then never will
 FULL = Refused(
     status=503,
     type="service_unavailable_error",
@@ -108,6 +109,7 @@ class Api:
                 exchange.outcome, exchange.code = RequestOutcome.CANCELLED, CLIENT_CLOSED
             raise asyncio.CancelledError from None
         finally:
+            exchange.over()
             self._exchanges.discard(exchange)
             if exchange.endpoint:
                 self._handler.report(exchange.ended(exchange.endpoint))
@@ -205,6 +207,8 @@ class Api:
         exchange.route = route.name
         self._handler.report(RequestStarted(route=route.name))
         deadline_s = exchange.began_s + patience_s(exchange.request, route)
+        if call.endpoint is not Endpoint.PASSTHROUGH:  # a file may take its time
+            exchange.cut_after(deadline_s - self._handler.now() + STUCK_S)
         return await self._handler.answer(exchange, call, route, deadline_s)
 
     def _models(self, exchange: Exchange, target: Target) -> web.Response:

@@ -90,7 +90,9 @@ class Attempt:
             raise self._failed(self._talk.failure(failed)) from None
         except FOREIGN_ERRORS as error:
             self.pooled = isinstance(error, PooledConnectionGone)
-            raise self._failed(self._talk.failure(as_failure(error))) from error
+            failure = self._talk.failure(as_failure(error))
+            # that it was closed while nobody used it says nothing; a new one will tell
+            raise self._failed(replace(failure, blameless=self.pooled)) from error
         except UNREADABLE as error:
             raise self._failed(self._talk.odd(error)) from error
 
@@ -119,15 +121,15 @@ class Attempt:
         self._failed(self._talk.failure(failed))
         self._count()
 
-    def lose(self) -> None:
-        """Another provider was faster, which says nothing about this one but how slow it was."""
+    def call_off(self, outcome: Outcome) -> Failure:
+        """End it for no fault of its own: another one was faster, or the application hung up."""
         self.ended_s = self._terms.now()
-        if self.first_token_s is None and self._call.stream:
-            took_s = self.ended_s - self.began_s
+        if outcome is Outcome.HEDGE_LOST and self.first_token_s is None and self._call.stream:
+            took_s = self.ended_s - self.began_s  # at least
             self._upstream.first_token_took(self.entry.model_label, took_s)
-        self.outcome = Outcome.HEDGE_LOST
-        self.failure = Failure(outcome=Outcome.HEDGE_LOST, status=self.status)
-        self.answer = None
+        self.outcome, self.answer = outcome, None
+        self.failure = Failure(outcome=outcome, status=self.status)
+        return self.failure
 
     def expire(self) -> None:
         """End a stream now, as when the time for the whole call is over."""

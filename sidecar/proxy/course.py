@@ -9,17 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from sidecar.core.answer import AnswerFailed
-from sidecar.core.events import (
-    AttemptEnded,
-    AttemptStarted,
-    ExtraResult,
-    FailedOver,
-    Hedged,
-    Report,
-    Retried,
-    Skipped,
-    StreamInterrupted,
-)
+from sidecar.core.events import ExtraResult, Report
 from sidecar.core.failover import Failover, Failure, GiveUp, Step, Try
 from sidecar.core.outcome import Endpoint, Outcome, SkipReason
 from sidecar.core.permit import Breakers, Ending, Permit, Refusal
@@ -28,6 +18,7 @@ from sidecar.core.retry import Bucket
 from sidecar.core.settings import Entry, Route
 from sidecar.dialects.needs import least_tokens, needs_of
 from sidecar.dialects.resumption import Diverged
+from sidecar.proxy.account import Account
 from sidecar.proxy.answers import AttemptFailed, Broken, Terms
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.call import Call
@@ -65,6 +56,7 @@ class Course:
         self._extra_tries = Counter[str]()  # by provider
         self._first_tries: set[str] = set()
         self._race: Race | None = None
+        self._account = Account(exchange, ports.report)
         self._failover = Failover(
             chain=route.chain,
             deadline_s=terms.deadline_s,
@@ -74,7 +66,8 @@ class Course:
             needs=needs_of(call.endpoint, call.fields, route.cannot),
             tokens=least_tokens(call.fields, len(call.body), route.smallest_window),
             reasoning=call.reasoning,
-            skips=self._passed_over,
+            whole=not (call.stream or terms.streams(call)),
+            skips=self._account.passed_over,
             steps=exchange.steps,
         )
 
@@ -96,9 +89,9 @@ class Course:
         permit = self.leave(step)
         if permit is None:
             return None
-        self._announce(step.entry)
+        self._account.failed_over(self._failover.last_failure, step.entry)
         self._exchange.asks()
-        after_s = self._hedge_after_s(step.entry)
+        after_s = None if permit.token else self._hedge_after_s(step.entry)  # a probe is to prove
         if after_s is None:
             attempt = await self._first_turn(step, permit)
         else:
@@ -159,11 +152,7 @@ class Course:
     async def attempt(self, step: Try, permit: Permit) -> Attempt:
         """Make one attempt. One that fails is settled, and a part of the walk."""
         entry, upstream = step.entry, self._upstream(step.entry)
-        self._ports.report(
-            AttemptStarted(
-                request_id=self._exchange.id, provider=entry.provider.name, model=entry.model_label
-            )
-        )
+        self._account.started(entry)
         attempt = Attempt(upstream, self._call, step.before(permit.deadline_s), self._terms)
         self._unused.discard(permit)
         self._live[attempt] = permit
@@ -182,7 +171,7 @@ class Course:
         """An extra try at a provider came to something."""
         provider = upstream.provider.name
         self._extra_tries[provider] += result is not ExtraResult.NO_BUDGET
-        self._ports.report(Retried(provider=provider, result=result))
+        self._account.retried(provider, result)
 
     # Turns
 
@@ -207,11 +196,14 @@ class Course:
         self._race = race = Race(lambda: self._failover.is_final)
         bucket = self._upstream(step.entry).extra_tries
         first = self._first_turn(step, permit)
-        attempt = await race.run(first, after_s, lambda: self._rival(rivals, bucket))
-        if rivals:
-            self._report_race(step.entry, rivals[0].entry, attempt)
-        self._race = None
-        return attempt
+        best: Attempt | None = None
+        try:
+            best = await race.run(first, after_s, lambda: self._rival(rivals, bucket))
+            return best
+        finally:
+            if rivals:
+                self._report_race(step.entry, rivals[0].entry, best)
+            self._race = None
 
     def _rival(self, rivals: list[Try], bucket: Bucket) -> Racer | None:
         """The turn of the next one that may be asked, which then is in `rivals`.
@@ -222,8 +214,7 @@ class Course:
         if upcoming is None:
             return None
         if bucket.is_empty:
-            provider = upcoming.provider.name
-            self._ports.report(Hedged(provider=provider, result=ExtraResult.NO_BUDGET))
+            self._account.hedged(upcoming.provider.name, ExtraResult.NO_BUDGET)
             return None
         while step := self._failover.also(self.now()):
             if permit := self.leave(step):
@@ -232,16 +223,23 @@ class Course:
                 return self._turn(step, permit)
         return None
 
-    def _report_race(self, first: Entry, rival: Entry, best: Attempt) -> None:
-        """Report what came of asking two; one that had an answer a moment later is let go."""
+    def _report_race(self, first: Entry, rival: Entry, best: Attempt | None) -> None:
+        """Report what came of asking two; one that had an answer a moment later is let go.
+
+        Nobody is the `best` where the application has hung up.
+        """
         for slower in self._live.keys() - {best}:
-            self._called_off(slower, lost=True)
-        won = best.answer is not None and best.entry is rival
+            self._called_off(slower, lost=best is not None)
+        rival_is_best = best is not None and best.entry is rival
+        won = rival_is_best and best in self._live
         result = ExtraResult.WON if won else ExtraResult.LOST
-        self._ports.report(Hedged(provider=rival.provider.name, result=result))
-        failed = [one for one in self._exchange.steps if one.entry is first]
-        if failed and best.entry is rival:
-            self._report_failover(failed[-1], rival)
+        self._account.hedged(rival.provider.name, result)
+        if rival_is_best:
+            self._account.failed_over(self._last_step_of(first), rival)
+
+    def _last_step_of(self, entry: Entry) -> Step | None:
+        own = (step for step in reversed(self._exchange.steps) if step.entry is entry)
+        return next(own, None)
 
     def _hedge_after_s(self, entry: Entry) -> float | None:
         """After how long the next one is asked as well; `None`: not at all."""
@@ -282,10 +280,10 @@ class Course:
 
     def _called_off(self, attempt: Attempt, *, lost: bool) -> None:
         """Another one was faster (`lost`), or the application has hung up."""
-        if lost:
-            attempt.lose()
-            if attempt.failure:
-                self._failover.failed(attempt.entry, attempt.failure, attempt.duration_s)
+        outcome = Outcome.HEDGE_LOST if lost else Outcome.CANCELLED
+        failure = attempt.call_off(outcome)
+        self._failover.failed(attempt.entry, failure, attempt.duration_s)
+        self._exchange.entry = self._exchange.entry or attempt.entry
         self._settle(attempt)
 
     def _settle(self, attempt: Attempt) -> None:
@@ -294,48 +292,4 @@ class Course:
         self._upstream(attempt.entry).in_flight -= 1
         attempt.close()
         self._ports.breakers.settle(permit, attempt.ending())
-        provider = attempt.entry.provider.name
-        if stage := attempt.broken_at:
-            self._ports.report(StreamInterrupted(provider=provider, stage=stage))
-        self._ports.report(
-            AttemptEnded(
-                request_id=self._exchange.id,
-                route=self._exchange.route,
-                provider=provider,
-                model=attempt.entry.model_label,
-                outcome=attempt.outcome,
-                status=attempt.status,
-                duration_s=attempt.duration_s,
-                ttft_s=attempt.ttft_s,
-                usage=attempt.usage,
-                dropped=attempt.dropped,
-                counts_tokens=self._call.endpoint is not Endpoint.PASSTHROUGH,
-            )
-        )
-
-    def _announce(self, entry: Entry) -> None:
-        last = self._failover.last_failure
-        if last and last.entry is not entry:
-            self._report_failover(last, entry)
-
-    def _report_failover(self, failed: Step, entry: Entry) -> None:
-        if failed.failure and failed.is_failed:
-            self._ports.report(
-                FailedOver(
-                    request_id=self._exchange.id,
-                    route=self._exchange.route,
-                    from_provider=failed.entry.provider.name,
-                    to_provider=entry.provider.name,
-                    reason=failed.failure.outcome,
-                )
-            )
-
-    def _passed_over(self, entry: Entry, reason: SkipReason) -> None:
-        self._ports.report(
-            Skipped(
-                request_id=self._exchange.id,
-                route=self._exchange.route,
-                provider=entry.provider.name,
-                reason=reason,
-            )
-        )
+        self._account.ended(attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from sidecar.core.settings import Entry
 from sidecar.core.sse import encode
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.paths import speaks_messages
-from sidecar.proxy.replies import error_body, error_reply, messages_error_body
+from sidecar.proxy.replies import cut, error_body, error_reply, messages_error_body
 
 # version, trace id, parent id, flags (W3C Trace Context, section 3.2)
 TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -44,6 +45,7 @@ class Exchange:
     code: int = 0
     content_s: float | None = None  # when the application's first content went out
     is_hurried: bool = False
+    _cutting: asyncio.TimerHandle | None = None
     _asked_s: float | None = None  # since when providers are waited for
     _waited_s: float = 0.0  # for those that came to nothing
 
@@ -95,6 +97,16 @@ class Exchange:
         walked = [step for step in self.steps if not (step.aside or step.is_slower)]
         others = any(step.entry is not self.entry for step in walked)
         return RequestOutcome.FAILOVER_SUCCESS if others else RequestOutcome.SUCCESS
+
+    def cut_after(self, seconds: float) -> None:
+        """Cut the connection of an application that then still takes nothing of its answer."""
+        loop = asyncio.get_running_loop()
+        self._cutting = loop.call_later(seconds, cut, self.request)
+
+    def over(self) -> None:
+        """All of the answer was taken, or nobody is there to take it."""
+        if self._cutting:
+            self._cutting.cancel()
 
     def note_content(self) -> None:
         """Content goes out, perhaps the first."""

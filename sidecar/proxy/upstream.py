@@ -67,7 +67,8 @@ def unread(error: BaseException) -> AnswerFailed:
 
 def too_large(limit: int) -> AnswerFailed:
     """An answer that is longer than anybody may hold."""
-    return AnswerFailed(Outcome.PROTOCOL, f"the provider's answer is larger than {limit} bytes")
+    message = f"the provider's answer is larger than {limit} bytes"
+    return AnswerFailed(Outcome.PROTOCOL, message, blameless=True)  # the limit is the operator's
 
 
 class Upstream:

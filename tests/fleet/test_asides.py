@@ -234,3 +234,24 @@ def test_a_model_that_a_caller_chose_is_not_reported() -> None:
     pod.call(Ending(outcome=Outcome.MODEL_MISSING, status=404))
 
     assert told_parked(pod) == []
+
+
+def test_an_answer_to_who_waited_ends_the_cooldown() -> None:
+    pod = Pod()
+    pod.call(limited(0.01))
+    pod.clock.turn(0.1)
+    waited = pod.breakers.admit(pod.entry, despite=(SkipReason.COOLDOWN,))
+    assert isinstance(waited, Permit)
+    pod.breakers.settle(waited, OK)
+
+    assert pod.refused() is None
+
+
+def test_an_answer_to_an_older_call_does_not() -> None:
+    pod = Pod()
+    older = pod.permit()
+    pod.clock.turn(0.1)
+    pod.call(limited(5.0))
+    pod.breakers.settle(older, OK)
+
+    assert pod.refused() is SkipReason.COOLDOWN

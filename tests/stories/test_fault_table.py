@@ -29,6 +29,7 @@ from sidecar.faults.catalog import (
     Fault,
     cut,
     fault,
+    ok,
     reset,
     slow_first_token,
     slow_words,
@@ -560,5 +561,56 @@ def test_who_leaves_lets_everybody_go_at_once_and_moves_no_breaker(
             await asyncio.sleep(30)
             assert (world.first.hits, world.second.hits) == hits
             assert [one.in_flight for one in world.sidecar._upstreams.values()] == [0, 0]
+
+    run(story)
+
+
+def test_who_takes_nothing_of_its_answer_holds_nobody_up_for_ever() -> None:
+    async def story() -> None:
+        async with a_chain() as world:
+            world.first.plays(ok(words=200_000))
+            host, port = str(world.sidecar.api).split(":")
+            _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+            body = f'{{"model": "{MODEL}", "messages": [], "stream": true}}'
+            head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: "
+            writer.write(f"{head}{len(body)}\r\n\r\n{body}".encode())
+            total_s = Timeouts().total_s
+            await asyncio.sleep(total_s - 1)
+            assert [one.in_flight for one in world.sidecar._upstreams.values()] == [1, 0]
+
+            await asyncio.sleep(20)
+
+            assert [one.in_flight for one in world.sidecar._upstreams.values()] == [0, 0]
+            assert world.requests()[0].outcome is RequestOutcome.CANCELLED
+            writer.transport.abort()
+
+    run(story)
+
+
+def test_a_deadline_is_told_as_one_every_time() -> None:
+    async def story() -> None:
+        async with a_chain() as world:
+            for provider in (world.first, world.second):
+                provider.plays("silence")
+            for tenths in range(5, 25):
+                answer = await world.http.post(
+                    f"{world.api}/v1/chat/completions",
+                    json={"model": MODEL, "messages": MESSAGES},
+                    headers={"x-request-timeout": f"{tenths / 10}"},
+                )
+                assert (await answer.json())["error"]["code"] == "deadline_exceeded"
+
+    run(story)
+
+
+def test_the_last_of_a_chain_keeps_the_time_for_a_whole_answer() -> None:
+    async def story() -> None:
+        async with a_chain() as world:
+            world.first.plays("silence")
+
+            seen = await whole(world, timeout=4.0)
+
+            assert seen.is_served
+            assert seen.seconds <= 3.5
 
     run(story)
