@@ -40,6 +40,7 @@ from sidecar.proxy.listener import Listener
 from sidecar.proxy.upstream import Upstream
 
 DRAIN_LOOK_S = 0.05
+SWEEP_S = 1.0
 LAST_LOOKS = 4  # for those that were told to hurry
 OPERATOR = "operator"
 
@@ -128,6 +129,13 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self.admin = (await stack.enter_async_context(admin_listener)).address
         lag = asyncio.create_task(sample_loop_lag(self._metrics.observe_loop_lag, self._clock))
         stack.callback(lag.cancel)
+        sweep = asyncio.create_task(self._sweep())
+        stack.callback(sweep.cancel)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            self._front.cut_stuck()
 
     async def _handler(self, stack: AsyncExitStack) -> Handler:
         limits, memory = self._settings.limits, Memory()

@@ -89,6 +89,11 @@ class Api:
         for exchange in list(self._exchanges):
             exchange.hurry()
 
+    def cut_stuck(self) -> None:
+        """Cut off who takes nothing of an answer; to be called now and then."""
+        for exchange in list(self._exchanges):
+            exchange.cut_if_stuck()
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; never raises but for a client that is gone."""
         exchange = Exchange(
@@ -109,7 +114,6 @@ class Api:
                 exchange.outcome, exchange.code = RequestOutcome.CANCELLED, CLIENT_CLOSED
             raise asyncio.CancelledError from None
         finally:
-            exchange.over()
             self._exchanges.discard(exchange)
             if exchange.endpoint:
                 self._handler.report(exchange.ended(exchange.endpoint))
@@ -208,7 +212,7 @@ class Api:
         self._handler.report(RequestStarted(route=route.name))
         deadline_s = exchange.began_s + patience_s(exchange.request, route)
         if call.endpoint is not Endpoint.PASSTHROUGH:  # a file may take its time
-            exchange.cut_after(deadline_s - self._handler.now() + STUCK_S)
+            exchange.patient_until_s = deadline_s + STUCK_S
         return await self._handler.answer(exchange, call, route, deadline_s)
 
     def _models(self, exchange: Exchange, target: Target) -> web.Response:

@@ -56,7 +56,7 @@ class Attempt:
         self.began_s = terms.now()
         self.first_token_s: float | None = None
         self.on_first_token: Callable[[], None] | None = None
-        self.on_content: Callable[[], None] | None = None
+        self.on_content: Callable[[Attempt], None] | None = None
         self.ended_s: float | None = None
         self.stream: Stream | None = None
         self._upstream = upstream
@@ -66,7 +66,7 @@ class Attempt:
         self._terms = terms
         self._clocks = Clocks(step, terms.now)
         self._talk = Conversation(upstream, self._call, step, terms)
-        self.passing = Passing(self._talk, step.entry, terms)
+        self.passing: Passing | None = None  # of what goes through unjudged
         self._one_key = False
         self._blameless = False
         self._wait_s: float | None = None
@@ -193,14 +193,18 @@ class Attempt:
     async def _ask(self) -> Whole | Stream | Answer:
         translation = self._talk.put()
         if translation is None:
-            answer = await self.passing.ask(self._clocks.answer())
-            self._wait_s = self.passing.wait_s
-            return answer
+            return await self._passed()
         if not self._call.stream:
             return await self._unstreamed(translation)
         if not self._wants_stream:
             return await self._assembled(translation)
         return await self._streamed(translation)
+
+    async def _passed(self) -> Whole | Answer:
+        self.passing = passing = Passing(self._talk, self.entry, self._terms)
+        answer = await passing.ask(self._clocks.answer())
+        self._wait_s = passing.wait_s
+        return answer
 
     async def _unstreamed(self, translation: Translation) -> Whole:
         with limited(*self._clocks.answer()):
@@ -312,7 +316,7 @@ class Attempt:
     def _show_content(self) -> None:
         """Say once that there is content, be it that nobody is to hear of it yet."""
         if self.on_content:
-            self.on_content()
+            self.on_content(self)
             self.on_content = None
 
     def _note_first_token(self) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.events import ExtraResult, Report
@@ -37,6 +35,11 @@ class Ports:
     report: Report
     hedge: Hedge
 
+    def would_leave(self, entry: Entry) -> bool:
+        """Whether there would be leave for a call at `entry` now."""
+        upstream = self.upstreams[entry.provider.name]
+        return not upstream.is_full and self.breakers.admits(entry)
+
 
 class Course:
     """One call on its way along the chain of `route`, until `terms.deadline_s`.
@@ -53,14 +56,13 @@ class Course:
         self._terms = terms
         self._live: dict[Attempt, Permit] = {}
         self._unused: set[Permit] = set()
-        self._extra_tries = Counter[str]()  # by provider
-        self._first_tries: set[str] = set()
+        self._extra_tries: dict[str, int] = {}  # by provider, of those that had their first
         self._race: Race | None = None
         self._account = Account(exchange, ports.report)
         self._failover = Failover(
             chain=route.chain,
             deadline_s=terms.deadline_s,
-            admits=self._would_leave,
+            admits=ports.would_leave,
             content_filter=route.content_filter,
             one_model=call.endpoint is Endpoint.EMBEDDINGS,
             needs=needs_of(call.endpoint, call.fields, route.cannot),
@@ -84,16 +86,17 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
-        if not self._would_leave(step.entry) and self._failover.upcoming is None:
+        if not self._ports.would_leave(step.entry) and self._failover.upcoming is None:
             await self._ports.breakers.ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None
         self._account.failed_over(self._failover.last_failure, step.entry)
         self._exchange.asks()
+        self._note_first_try(self._upstream(step.entry))
         after_s = None if permit.token else self._hedge_after_s(step.entry)  # a probe is to prove
         if after_s is None:
-            attempt = await self._first_turn(step, permit)
+            attempt = await self._turn(step, permit)
         else:
             attempt = await self._hedged(step, permit, after_s)
         if attempt.answer is None:
@@ -157,7 +160,7 @@ class Course:
         self._unused.discard(permit)
         self._live[attempt] = permit
         attempt.on_first_token = self._race.progressed if self._race else None
-        attempt.on_content = partial(self._shows_content, attempt)
+        attempt.on_content = self._shows_content
         try:
             await attempt.ask()
         except AttemptFailed as failed:
@@ -170,32 +173,34 @@ class Course:
     def retried(self, upstream: Upstream, result: ExtraResult) -> None:
         """An extra try at a provider came to something."""
         provider = upstream.provider.name
-        self._extra_tries[provider] += result is not ExtraResult.NO_BUDGET
+        if result is not ExtraResult.NO_BUDGET:
+            self._extra_tries[provider] = self._extra_tries.get(provider, 0) + 1
         self._account.retried(provider, result)
 
     # Turns
 
     async def _turn(self, step: Try, permit: Permit) -> Attempt:
+        """A provider's turn: a try, and where that failed the further ones that it is worth."""
+        first = await self.attempt(step, permit)
+        if first.failure is None or self._call.endpoint is Endpoint.PASSTHROUGH:
+            return first  # of what is passed through nobody knows what it would do twice
         upstream = self._upstream(step.entry)
-        if self._call.endpoint is Endpoint.PASSTHROUGH:  # who knows what it would do twice
-            return await self.attempt(step, permit)
-        tries = self._extra_tries[upstream.provider.name]
-        return await Turn(self, upstream, step, permit, tries).play()
+        tries = self._extra_tries.get(upstream.provider.name, 0)
+        return await Turn(self, upstream, step, first, tries).play()
 
-    async def _first_turn(self, step: Try, permit: Permit) -> Attempt:
-        """A turn that is no extra one, unless its provider had one before in this call."""
-        upstream = self._upstream(step.entry)
-        if upstream.provider.name not in self._first_tries:
-            self._first_tries.add(upstream.provider.name)
+    def _note_first_try(self, upstream: Upstream) -> None:
+        """Let a try that is no extra one pay for such: its provider had none in this call yet."""
+        name = upstream.provider.name
+        if name not in self._extra_tries:
+            self._extra_tries[name] = 0
             upstream.extra_tries.first_try()
-        return await self._turn(step, permit)
 
     async def _hedged(self, step: Try, permit: Permit, after_s: float) -> Attempt:
         """The turn of `step`, with the next one's beside it if it shows nothing in time."""
         rivals: list[Try] = []
         self._race = race = Race(lambda: self._failover.is_final)
         bucket = self._upstream(step.entry).extra_tries
-        first = self._first_turn(step, permit)
+        first = self._turn(step, permit)
         best: Attempt | None = None
         try:
             best = await race.run(first, after_s, lambda: self._rival(rivals, bucket))
@@ -252,9 +257,6 @@ class Course:
         return after
 
     # The account
-
-    def _would_leave(self, entry: Entry) -> bool:
-        return not self._upstream(entry).is_full and self._ports.breakers.admits(entry)
 
     def _upstream(self, entry: Entry) -> Upstream:
         return self._ports.upstreams[entry.provider.name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,7 +44,7 @@ class Exchange:
     code: int = 0
     content_s: float | None = None  # when the application's first content went out
     is_hurried: bool = False
-    _cutting: asyncio.TimerHandle | None = None
+    patient_until_s: float = float("inf")
     _asked_s: float | None = None  # since when providers are waited for
     _waited_s: float = 0.0  # for those that came to nothing
 
@@ -98,15 +97,10 @@ class Exchange:
         others = any(step.entry is not self.entry for step in walked)
         return RequestOutcome.FAILOVER_SUCCESS if others else RequestOutcome.SUCCESS
 
-    def cut_after(self, seconds: float) -> None:
-        """Cut the connection of an application that then still takes nothing of its answer."""
-        loop = asyncio.get_running_loop()
-        self._cutting = loop.call_later(seconds, cut, self.request)
-
-    def over(self) -> None:
-        """All of the answer was taken, or nobody is there to take it."""
-        if self._cutting:
-            self._cutting.cancel()
+    def cut_if_stuck(self) -> None:
+        """Cut the connection of an application that takes nothing of its answer in time."""
+        if self.now() > self.patient_until_s:
+            cut(self.request)
 
     def note_content(self) -> None:
         """Content goes out, perhaps the first."""

@@ -12,6 +12,7 @@ from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.course import Course
 from sidecar.proxy.exchange import Exchange
 from sidecar.proxy.front import Front
+from sidecar.proxy.passing import Passing
 from sidecar.proxy.replies import cut
 from sidecar.proxy.stream import Stream
 
@@ -25,7 +26,9 @@ async def relay(
         return await relay_whole(exchange, front, attempt, attempt.answer)
     if isinstance(attempt.answer, Stream) and front:
         return await relay_stream(exchange, course, front, attempt, attempt.answer)
-    return await relay_passed(exchange, attempt)
+    if attempt.passing is None:
+        raise TypeError(f"relay: nothing to pass on, got {attempt.answer}")
+    return await relay_passed(exchange, attempt, attempt.passing)
 
 
 async def relay_whole(
@@ -70,13 +73,15 @@ async def relay_stream(
     return response
 
 
-async def relay_passed(exchange: Exchange, attempt: Attempt) -> web.StreamResponse:
+async def relay_passed(
+    exchange: Exchange, attempt: Attempt, passing: Passing
+) -> web.StreamResponse:
     """Pass on a body unjudged. If it breaks, only a cut connection tells that this is not all."""
     response = web.StreamResponse(status=attempt.status, headers=answer_headers(exchange, attempt))
-    response.content_length = attempt.passing.length
+    response.content_length = passing.length
     await response.prepare(exchange.request)
     try:
-        async for piece in attempt.passing.pieces():
+        async for piece in passing.pieces():
             await response.write(piece)
     except AnswerFailed as failed:
         attempt.break_off(failed)

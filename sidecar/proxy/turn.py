@@ -48,11 +48,11 @@ class Asking(Protocol):
 class Turn(RetryOptionsBase):
     """The options of aiohttp-retry for one provider in one call: what another try may cure.
 
-    `permit` is for the first try. `tries` counts the extra ones in this call.
+    `first` is the try that failed; `tries` counts the extra ones in this call.
     """
 
     def __init__(
-        self, asking: Asking, upstream: Upstream, step: Try, permit: Permit, tries: int
+        self, asking: Asking, upstream: Upstream, step: Try, first: Attempt, tries: int
     ) -> None:
         self.tries = tries
         self._policy = upstream.provider.retry
@@ -65,24 +65,18 @@ class Turn(RetryOptionsBase):
         self._asking = asking
         self._upstream = upstream
         self._step = step
-        self._permit = permit
         self._wait_s = 0.0
-        self._last: Attempt | None = None
+        self._last = first
         self._is_begun = False
         self._is_refused = False
 
     async def play(self) -> Attempt:
         """The attempt that has an answer, else the last of those that failed."""
-        self._last = first = await self._asking.attempt(self._step, self._permit)
-        if first.failure is None:  # as nearly always: there is nothing to try again
-            return first
-        played = await RETRIES.request(first.method, "", retry_options=self, turn=self)
+        played = await RETRIES.request(self._last.method, "", retry_options=self, turn=self)
         return cast("Attempt", played)
 
     async def next_attempt(self) -> Attempt:
         """The attempt that was made already; then another one, where there is leave for it."""
-        if self._last is None:
-            raise RuntimeError("Turn: play comes first")
         if self._is_begun:
             await self._try_again()
         self._is_begun = True
