@@ -36,7 +36,7 @@ def as_turns(fields: Json) -> list[Json]:
         raise unfit("must be a list")
     turns = [
         turn
-        for role, together in groupby(messages, role_of)
+        for role, together in groupby(filter(is_said, messages), role_of)
         for turn in TURNS[role](blocks_of_all(together))
     ]
     if not turns:
@@ -49,6 +49,12 @@ def role_of(message: Any) -> str:
     if not isinstance(role, str) or role not in TURNS:
         raise unfit(f"each must have one of the roles {', '.join(TURNS)}")
     return role
+
+
+def is_said(message: Any) -> bool:
+    """Not so a turn without words or calls: it keeps no turns of the same role apart."""
+    role = role_of(message)
+    return role == "user" or bool(TURNS[role](blocks_of(message.get("content"))))
 
 
 def blocks_of_all(messages: Iterable[Json]) -> list[Json]:

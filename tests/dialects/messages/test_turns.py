@@ -156,6 +156,13 @@ def test_results_told_in_two_turns_stand_together() -> None:
     assert [turn["role"] for turn in told] == ["assistant", "tool", "tool", "user"]
 
 
+@pytest.mark.parametrize("silent", [said("system", text("")), said("assistant", text(""))])
+def test_a_turn_without_words_keeps_no_turns_apart(silent: Json) -> None:
+    told = turns(said("user", text("a")), silent, said("user", text("b")))
+
+    assert told == turns(said("user", text("a"), text("b")))
+
+
 RESULTS: list[tuple[str, Json, str]] = [
     ("nothing", result(None), ""),
     ("texts", result([text("rain"), text("sun")]), "rain\n\nsun"),
