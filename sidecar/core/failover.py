@@ -169,6 +169,11 @@ class Failover:
         return self._next_in_chain(now) or self._next_last(now) or GiveUp()
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether the chain has nobody after the one that was named last."""
+        return self._place >= len(self.chain)
+
+    @property
     def upcoming(self) -> Entry | None:
         """Whom `also` would most likely name."""
         return next((one for one in self._later() if not self._unfit(one)), None)

@@ -86,12 +86,13 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
-        if not self._ports.would_leave(step.entry) and self._failover.upcoming is None:
+        if self._failover.is_at_end and not self._ports.would_leave(step.entry):
             await self._ports.breakers.ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None
-        self._account.failed_over(self._failover.last_failure, step.entry)
+        if self._exchange.steps:
+            self._account.failed_over(self._failover.last_failure, step.entry)
         self._exchange.asks()
         self._note_first_try(self._upstream(step.entry))
         after_s = None if permit.token else self._hedge_after_s(step.entry)  # a probe is to prove
@@ -249,8 +250,9 @@ class Course:
     def _hedge_after_s(self, entry: Entry) -> float | None:
         """After how long the next one is asked as well; `None`: not at all."""
         after = self._ports.hedge.after
-        is_streamed = self._call.stream or self._terms.streams(self._call)
-        if after is None or self.broken or not is_streamed:
+        if after is None or self.broken:
+            return None
+        if not (self._call.stream or self._terms.streams(self._call)):
             return None
         if after == P95:
             return self._upstream(entry).usual_first_token_s(entry.model_label)

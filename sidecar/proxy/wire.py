@@ -11,11 +11,9 @@ import asyncio
 import ssl
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp import hdrs
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.http_parser import RawResponseMessage
@@ -33,6 +31,7 @@ class PooledConnectionGone(aiohttp.ClientConnectionError):
     """A connection that had been used before broke before it answered: perhaps it was closed."""
 
 
+USED = "_sidecar_used"  # marks a connection that has served a call
 KEEP_ALIVE_S = 30.0  # less than the usual front ends': one that they closed costs a try
 DNS_CACHE_S = 30
 INFORMATIONAL = range(100, 200)  # RFC 9110, section 15.2: more is to come
@@ -126,7 +125,6 @@ class Wire:
             keepalive_timeout=KEEP_ALIVE_S,
         )
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
-        self._used = WeakSet[ResponseHandler]()
         self._headers_bytes = headers_bytes
         self._whither = whither(url, provider.proxy)
         self._own_names = frozenset(name.lower() for name, _ in own_headers)
@@ -152,7 +150,7 @@ class Wire:
         where connecting took too long; `PooledConnectionGone` is one of the first.
         """
         connection = await self._connect(connect_s)
-        is_used = connection.protocol in self._used
+        is_used = getattr(connection.protocol, USED, False)
         try:
             head, content = await self._converse(connection, request, bodiless=bodiless)
             return Answer(connection, head, content, secrets)
@@ -194,7 +192,7 @@ class Wire:
             max_line_size=self._headers_bytes,
             max_field_size=self._headers_bytes,
         )
-        self._used.add(protocol)
+        setattr(protocol, USED, True)
         transport.write(request)
         message, content = await protocol.read()
         while message.code in INFORMATIONAL:
