@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sidecar.core.capability import Capability
-from sidecar.core.policies import AfterContent, ContentFilter, UpstreamMode
-from sidecar.core.settings import Provider
+from sidecar.core.outcome import Outcome
+from sidecar.core.policies import AfterContent, ContentFilter
+from sidecar.core.settings import Entry, Provider
 from sidecar.drill.before import once, plays
 from sidecar.drill.heard import Ending
+from sidecar.drill.meaning import Promises, provided
 from sidecar.drill.place import LeftOut, Mode, Place
 from sidecar.drill.promise import (
     ANSWER_S,
@@ -19,13 +21,15 @@ from sidecar.drill.promise import (
     SLOW_S,
     Hits,
     Promise,
+    beside_it,
     by_itself,
     names,
     over_to_the_next,
     told_in_band,
     within,
 )
-from sidecar.drill.row import BOTH, Promises, Row
+from sidecar.drill.row import BOTH, Row
+from sidecar.drill.shares import stalled_s
 from sidecar.drill.stand_ins import Cast
 from sidecar.faults.answer import Answer, Scene
 from sidecar.faults.catalog import CATALOG, cut, reset, stall
@@ -46,31 +50,32 @@ def resumes(place: Place) -> bool:
     return place.route.after_content is AfterContent.RESUME and bool(place.later)
 
 
-def broken_off(place: Place, silent_s: float) -> Promise:
+def all_break_s(place: Place) -> float:
+    """When all its entries have broken off, one after the other."""
+    return BREAK_S * len(place.own)
+
+
+def broken_off(place: Place, mode: Mode, gone_s: float) -> Promise:
     """After words were out: as the route's `after_content` says."""
-    seconds = BREAK_S + silent_s + SLOW_S
-    if place.route.after_content is AfterContent.BUFFER:
-        return over_to_the_next(place, seconds)
+    if place.holds(mode):
+        return over_to_the_next(place, SLOW_S, gone_s=gone_s)
     if not resumes(place):
-        return told_in_band(place, seconds)
-    limit_s = within(place, ANSWER_S + seconds)  # one that takes no beginning starts anew
-    return Promise(endings=frozenset((Ending.SERVED,)), within_s=limit_s)
+        return told_in_band(place, mode, gone_s + SLOW_S)
+    return Promise(  # one that takes no beginning starts anew
+        endings=frozenset((Ending.SERVED,)),
+        within_s=within(place, ANSWER_S + gone_s + SLOW_S),
+        gone_s=gone_s,
+    )
 
 
 def breaks(place: Place, mode: Mode) -> Promise:
     """The connection ends: seen at once."""
-    if mode is Mode.WHOLE:
-        return over_to_the_next(place, BREAK_S + SLOW_S)
-    return broken_off(place, 0.0)
+    return broken_off(place, mode, all_break_s(place))
 
 
 def stalls(place: Place, mode: Mode) -> Promise:
     """Silence: seen by a clock."""
-    if mode is Mode.STREAM:
-        return broken_off(place, place.idle_s())
-    streams = place.settings.streaming.upstream is UpstreamMode.ALWAYS
-    clock_s = BREAK_S + place.idle_s() if streams else place.answer_s()
-    return over_to_the_next(place, clock_s + SLOW_S)
+    return broken_off(place, mode, stalled_s(place, mode, BREAK_S))
 
 
 def after_words(fault: Fault) -> Callable[[Place], Cast]:
@@ -88,15 +93,17 @@ def rejecting(provider: Provider) -> Fault:
     return replace(refusal, script=script)
 
 
-def rejected(place: Place, _: Mode) -> Promise | LeftOut:
+def rejected(place: Place, mode: Mode) -> Promise | LeftOut:
     """What broke is told, not that going on was refused; unless yet another one goes on."""
     if not (resumes(place) and place.later[0].prefill):
         return LeftOut("nobody is given the beginning of an answer")
-    promise = told_in_band(place, BREAK_S + SLOW_S)
+    promise = told_in_band(place, mode, all_break_s(place) + SLOW_S)
     if len(place.later) == 1:
         return promise
-    endings = promise.endings | {Ending.SERVED}
-    return replace(promise, endings=endings, within_s=broken_off(place, 0.0).within_s)
+    going_on = breaks(place, mode)
+    endings = promise.endings | going_on.endings
+    limit_s = max(promise.within_s, going_on.within_s)
+    return replace(going_on, endings=endings, within_s=limit_s, hits=promise.hits)
 
 
 def rejected_cast(place: Place) -> Cast:
@@ -104,17 +111,24 @@ def rejected_cast(place: Place) -> Cast:
     return replace(after_words(CUT)(place), later=rejecting)
 
 
-def breaks_a_tool_call(place: Place, _: Mode) -> Promise | LeftOut:
+def breaks_a_tool_call(place: Place, mode: Mode) -> Promise | LeftOut:
     """Nobody else may go on with a tool call that has begun."""
     if Capability.TOOLS in place.entry.cannot:
         return LeftOut("it cannot call tools")
-    seconds = BREAK_S + SLOW_S
-    if place.route.after_content is AfterContent.BUFFER:
-        promise = over_to_the_next(place, seconds + TOOL_S)
-        able = [entry for entry in place.later if Capability.TOOLS not in entry.cannot]
+    able = [entry for entry in place.later if Capability.TOOLS not in entry.cannot]
+    if place.holds(mode):
+        promise = over_to_the_next(place, SLOW_S + TOOL_S, gone_s=all_break_s(place))
         ending = Ending.SERVED if able else Ending.REFUSED
         return replace(promise, endings=frozenset((ending,)), by=names(able))
-    return replace(told_in_band(place, seconds, Hits(1, 1)), untouched=names(place.later))
+    promise = Promise(
+        endings=frozenset((Ending.INTERRUPTED,)),
+        within_s=within(place, BREAK_S + SLOW_S),
+        hits=Hits(1, 1),
+        untouched=names(place.later),
+    )
+    beside = beside_it(place, mode, promise)
+    limit_s = beside.within_s + TOOL_S * (Ending.SERVED in beside.endings)
+    return replace(beside, within_s=limit_s)
 
 
 CUT = cut(BREAK_WORDS)
@@ -171,29 +185,41 @@ BREAKS = (
 # Calls that it refuses
 
 
-def too_long(place: Place, _: Mode) -> Promise:
+def larger_ones(place: Place) -> list[Entry]:
+    """Those after it whose window is larger than all that were too small, or unknown."""
+    window, found = 0, list[Entry]()
+    for entry in place.route.chain[place.position :]:
+        if entry in place.own:
+            window = max(window, entry.context or 0)
+        elif entry in place.later and (entry.context is None or entry.context > window):
+            found.append(entry)
+    return found
+
+
+@provided(Trouble.TOO_LONG, frozenset((Outcome.CONTEXT_LENGTH,)))
+def too_long(place: Place, mode: Mode) -> Promise:
     """Those whose window is larger, or unknown, are asked; else the caller hears it."""
-    window = place.entry.context
-    larger = [
-        one for one in place.later if window is None or one.context is None or one.context > window
-    ]
+    larger = larger_ones(place)
     if larger:
-        return replace(over_to_the_next(place, SLOW_S, once(place)), by=names(larger))
+        promise = replace(over_to_the_next(place, SLOW_S, once(place)), by=names(larger))
+        return beside_it(place, mode, promise)
     # where others have failed otherwise, it is not only the call that is at fault
     statuses = frozenset((400, 503)) if place.earlier else frozenset((400,))
-    return Promise(
+    promise = Promise(
         endings=frozenset((Ending.REFUSED,)),
         within_s=within(place, ANSWER_S + SLOW_S),
         statuses=statuses,
         hits=once(place),
     )
+    return beside_it(place, mode, promise)
 
 
-def filtered(place: Place, _: Mode) -> Promise:
+@provided(Trouble.FILTERED, frozenset((Outcome.CONTENT_FILTER,)))
+def filtered(place: Place, mode: Mode) -> Promise:
     """Told to the caller, unless the operator wants another opinion."""
     if place.route.content_filter is ContentFilter.FAIL_OVER:
         return over_to_the_next(place, SLOW_S, once(place))
-    return Promise(
+    promise = Promise(
         endings=frozenset((Ending.REFUSED,)),
         within_s=within(place, ANSWER_S + SLOW_S),
         statuses=frozenset((400,)),
@@ -201,6 +227,7 @@ def filtered(place: Place, _: Mode) -> Promise:
         hits=Hits(1, 1),
         untouched=names(place.later),
     )
+    return beside_it(place, mode, promise)
 
 
 CALLERS = (
@@ -224,14 +251,14 @@ CALLERS = (
 # Answers that are good, and odd
 
 
-def as_ever(place: Place, _: Mode) -> Promise:
+def as_ever(place: Place, mode: Mode) -> Promise:
     """It answers, and in time."""
-    return by_itself(place, ANSWER_S + QUICK_S, Hits(1, 1))
+    return by_itself(place, mode, ANSWER_S + QUICK_S, Hits(1, 1))
 
 
-def in_the_end(place: Place, _: Mode) -> Promise:
+def in_the_end(place: Place, mode: Mode) -> Promise:
     """It answers; how fast is a matter of this machine."""
-    return by_itself(place, place.route.total_s, Hits(1, 1))
+    return by_itself(place, mode, place.route.total_s, Hits(1, 1))
 
 
 def if_it_fits(place: Place, mode: Mode) -> Promise | LeftOut:

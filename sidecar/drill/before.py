@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sidecar.core.policies import UpstreamMode
+from sidecar.core.outcome import Outcome
+from sidecar.core.policies import BreakerPolicy
+from sidecar.core.settings import Entry
 from sidecar.drill.heard import Ending
-from sidecar.drill.place import Mode, Place
+from sidecar.drill.meaning import ITS_FAULT, Promises, meant_by, provided
+from sidecar.drill.place import LeftOut, Mode, Place
 from sidecar.drill.promise import (
     ANSWER_S,
     QUICK_S,
     SLOW_S,
     Hits,
     Promise,
+    beside_it,
     by_itself,
     names,
     over_to_the_next,
     within,
 )
-from sidecar.drill.row import BOTH, Promises, Row
+from sidecar.drill.row import BOTH, Row
+from sidecar.drill.shares import own_turn_s, unheard_s
 from sidecar.drill.stand_ins import Cast, Way
 from sidecar.faults.catalog import CATALOG, OK, REFUSE, slow_first_token
 from sidecar.faults.changes import all_of, end_with, only, open_with
@@ -32,6 +37,9 @@ from sidecar.faults.wire import whole
 
 WAIT_S = 2.0  # that a provider asks for, unless the configuration waits for less
 LATE_S = 8.0  # after the clock for the first token
+MOMENT_S = 0.5  # more than another try waits for, where no wait is stated
+# What a stated wait makes of a 429 that means one of these is another try.
+BUSY = frozenset((Outcome.RATE_LIMIT, Outcome.WARMING, Outcome.OVERLOADED))
 PLAIN = whole(400, {"connection": "close"}, b"This is plain HTTP.\n")
 
 
@@ -51,9 +59,26 @@ def fails_over_after(seconds: float) -> Promises:
 
 
 def can_retry(place: Place) -> bool:
-    """Whether the same provider may be asked again in the same call."""
-    retry, breaker = place.provider.retry, place.provider.breaker
-    return retry.attempts > 0 and retry.budget.floor > 0 and breaker.failure_threshold > 1
+    """Whether the same provider may be asked again in the same call, if it is up to `retry`."""
+    retry = place.provider.retry
+    tokens = min(retry.budget.floor + retry.budget.ratio, max(retry.budget.floor, 1))
+    return retry.attempts > 0 and tokens >= 1
+
+
+def opens_at_once(policy: BreakerPolicy) -> bool:
+    """Whether one failure opens a breaker: by its number, or as all calls there were."""
+    return policy.failure_threshold == 1 or policy.min_requests == 1
+
+
+def over_to_another(
+    place: Place, slack_s: float, others: Sequence[Entry], hits: Hits | None = None
+) -> Promise:
+    """The next one answers, which may be one of its `others`: it failed but once."""
+    promise = over_to_the_next(place, slack_s, hits)
+    if not others:
+        return promise
+    by = names((*others, *place.later))
+    return replace(promise, endings=frozenset((Ending.SERVED,)), by=by)
 
 
 # Refusals
@@ -61,51 +86,84 @@ def can_retry(place: Place) -> bool:
 
 def stated_wait_s(place: Place) -> float:
     """How long it asks us to stay away: what would be waited for, if anything would."""
-    most_s = place.provider.retry.max_wait_s
-    return min(WAIT_S, most_s) if can_retry(place) and most_s > 0 else WAIT_S
+    most_s = longest_wait_s(place)
+    return min(WAIT_S, most_s) if most_s > 0 else WAIT_S
+
+
+def longest_wait_s(place: Place) -> float:
+    """For how long the operator wants to wait, if there is time for it and an answer after it."""
+    if not can_retry(place):
+        return 0.0
+    turn = min(own_turn_s(place, mode) for mode in BOTH)
+    return min(place.provider.retry.max_wait_s, (turn - ANSWER_S - QUICK_S) / 2)
 
 
 def waits(place: Place) -> bool:
-    """Whether the operator wants such a wait to be waited for."""
-    wait_s = stated_wait_s(place)
-    fits = wait_s <= place.provider.retry.max_wait_s and wait_s < place.route.total_s
-    return can_retry(place) and fits
+    """Whether a wait is waited for. No rate limit counts for a breaker; an overload does."""
+    meant = meant_by(place.provider, Trouble.LIMITED)
+    opens = meant is Outcome.OVERLOADED and opens_at_once(place.provider.breaker)
+    return meant in BUSY and longest_wait_s(place) > 0 and not opens
 
 
-def has_spare_keys(place: Place) -> bool:
-    """Whether another key can be used at once."""
-    return len(place.provider.keys) > 1
+def changes_keys(place: Place) -> bool:
+    """Whether another key is used at once."""
+    meant = meant_by(place.provider, Trouble.LIMITED)
+    return len(place.provider.keys) > 1 and meant is Outcome.RATE_LIMIT
 
 
-def limited_once(place: Place, _: Mode) -> Promise:
+@provided(Trouble.LIMITED, BUSY)
+def limited_once(place: Place, mode: Mode) -> Promise:
     """Waited for; or another key, or the next provider."""
-    if has_spare_keys(place):
-        return by_itself(place, ANSWER_S + SLOW_S)
+    if changes_keys(place):
+        return by_itself(place, mode, ANSWER_S + SLOW_S)
     if not waits(place):
-        return over_to_the_next(place, SLOW_S)
+        return over_to_another(place, SLOW_S, others_after_a_limit(place))
     wait_s = stated_wait_s(place)
-    promise = by_itself(place, wait_s + ANSWER_S + QUICK_S - 0.1, Hits(2, 2))
-    if place.hedges:  # the next one may be faster than the wait
-        return replace(promise, by=names((*place.own, *place.later)), hits=Hits(1, 2))
-    return replace(promise, gap_s=wait_s)
+    promise = Promise(
+        endings=frozenset((Ending.SERVED,)),
+        within_s=within(place, wait_s + ANSWER_S + QUICK_S - 0.1),
+        by=names(place.own),
+        hits=Hits(2, 2),
+        gap_s=wait_s,
+        gone_s=wait_s,
+    )
+    return beside_it(place, mode, promise)
 
 
+def others_after_a_limit(place: Place) -> Sequence[Entry]:
+    """Its other entries that are still asked: a rate limit is of one model."""
+    if meant_by(place.provider, Trouble.LIMITED) is Outcome.OVERLOADED:
+        return others_after_a_failure(place)
+    return [one for one in place.own[1:] if one.model_label != place.entry.model_label]
+
+
+def others_after_a_failure(place: Place) -> Sequence[Entry]:
+    """Its other entries that are still asked: not where the same breaker is open."""
+    if not opens_at_once(place.provider.breaker):
+        return place.own[1:]
+    return [one for one in place.own[1:] if one.breaker_name != place.entry.breaker_name]
+
+
+@provided(Trouble.LIMITED, BUSY | ITS_FAULT)
 def limited_always(place: Place, _: Mode) -> Promise:
     """The next one, after few tries."""
     most = max(2, len(place.provider.keys)) * len(place.own)
     return over_to_the_next(place, SLOW_S, Hits(1, most))
 
 
-def stumbles(place: Place, _: Mode) -> Promise:
+@provided(Trouble.BROKEN, frozenset((Outcome.SERVER_ERROR,)))
+def stumbles(place: Place, mode: Mode) -> Promise | LeftOut:
     """Either the same one again, or the next one."""
-    if not can_retry(place):
-        return over_to_the_next(place, QUICK_S, once(place))
-    return Promise(
-        endings=frozenset((Ending.SERVED,)),
-        within_s=within(place, ANSWER_S + QUICK_S),
-        by=names((*place.own, *place.later)),
-        hits=Hits(1, 2),
-    )
+    breaker = place.provider.breaker
+    opens = opens_at_once(breaker)
+    if opens and breaker.open_timeout_s < MOMENT_S:
+        return LeftOut("its breaker opens, and may let a probe in before the call is over")
+    if opens or not can_retry(place):
+        promise = over_to_another(place, QUICK_S, others_after_a_failure(place), once(place))
+    else:
+        hits = Hits(1, len(place.own) + 1)
+        promise = over_to_another(place, QUICK_S, place.own, hits)
+    return beside_it(place, mode, promise)
 
 
 def limited_cast(place: Place) -> Cast:
@@ -182,10 +240,9 @@ CONNECTIONS = (
 
 
 def without_a_token(place: Place, mode: Mode) -> Promise:
-    """The next one, when the clock has run out."""
-    streams = mode is Mode.STREAM or place.settings.streaming.upstream is UpstreamMode.ALWAYS
-    clock_s = place.first_token_s() if streams else place.answer_s()
-    return over_to_the_next(place, clock_s + QUICK_S, once(place))
+    """The next one, when the clock has run out; nobody is asked again who ran into one."""
+    asked = once(place) if place.hedges(mode) else Hits(1, 1)
+    return over_to_the_next(place, QUICK_S, asked, unheard_s(place, mode))
 
 
 def late_cast(place: Place) -> Cast:
@@ -238,24 +295,30 @@ def errs_after_preamble(kind: str) -> Fault:
     return Fault("error_after_preamble", "begins, then errs", Effect.FAILS_OVER, script)
 
 
+@provided(Trouble.BROKEN, ITS_FAULT, status=200)
+def not_taken_in(place: Place, _: Mode) -> Promise:
+    """The next one, whatever the status says."""
+    return over_to_the_next(place, SLOW_S)
+
+
 ERRORS = (
     Row(
         id="error_event",
         does="an error event first",
-        promise=fails_over_after(SLOW_S),
+        promise=not_taken_in,
         cast=plays(errs_first),
     ),
     Row(
         id="ok_error",
         does="200 with an error in it",
-        promise=fails_over_after(SLOW_S),
+        promise=not_taken_in,
         cast=plays(errs_with_200),
         modes=BOTH,
     ),
     Row(
         id="error_after_preamble",
         does="benign first events, then an error",
-        promise=fails_over_after(SLOW_S),
+        promise=not_taken_in,
         cast=plays(errs_after_preamble),
     ),
 )

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sidecar.clock import SystemClock
-from sidecar.drill.before import has_spare_keys, limited_cast, plays, stated_wait_s, waits
+from sidecar.drill.before import changes_keys, limited_cast, once, plays, stated_wait_s, waits
 from sidecar.drill.heard import Heard
 from sidecar.drill.place import LeftOut, Mode, Place
 from sidecar.drill.promise import (
+    ANSWER_S,
     NOBODY,
     QUICK_S,
     Hits,
@@ -21,6 +22,7 @@ from sidecar.drill.promise import (
     wrong_hits,
 )
 from sidecar.drill.row import BOTH, STREAM, WHOLE, Play, Row
+from sidecar.drill.shares import own_turn_s
 from sidecar.drill.stage import Stage
 from sidecar.drill.stand_ins import Way
 from sidecar.faults.catalog import CATALOG, OK, stall
@@ -58,8 +60,9 @@ def leaves(linger_s: Callable[[Place], float]) -> Play:
 async def leaves_a_wait(stage: Stage, promise: Promise) -> Sight:
     """Hang up while a wait is waited for: nobody is asked any more."""
     wait_s = stated_wait_s(stage.place)
-    _, wrongs = await hang_up(stage, wait_s / 2)
-    await asyncio.sleep(wait_s / 2 + QUICK_S)
+    linger_s = min(wait_s, ANSWER_S) / 2  # nor has one that was asked beside it answered by then
+    _, wrongs = await hang_up(stage, linger_s)
+    await asyncio.sleep(wait_s - linger_s + QUICK_S)
     wrongs += wrong_after(stage, promise)
     saw = "somebody was waited for" if wrongs else "nobody was asked after that"
     return Sight(saw=saw, seconds=0.0, hits=stage.hits, wrongs=tuple(wrongs))
@@ -88,20 +91,21 @@ def wrong_after(stage: Stage, promise: Promise) -> list[str]:
     return [*moved, *wrong_hits(promise, stage.evidence(Heard()))]
 
 
-def let_go(place: Place, _: Mode) -> Promise:
+def let_go(place: Place, mode: Mode) -> Promise:
     """At once, and it is nobody's fault."""
+    hedges = place.hedges(mode)
     return Promise(
         endings=frozenset(),
         within_s=GONE_S,
-        hits=Hits(1, 1),
-        untouched=NOBODY if place.hedges else names(place.later),
+        hits=once(place) if hedges else Hits(1, 1),
+        untouched=NOBODY if hedges else names(place.later),
         more=f"closed ≤ {GONE_S:.3g} s, no breaker moved",
     )
 
 
 def let_wait(place: Place, mode: Mode) -> Promise | LeftOut:
     """The same, where there is a wait."""
-    if not waits(place) or has_spare_keys(place):
+    if not waits(place) or changes_keys(place):
         return LeftOut("no wait is waited for")
     return replace(let_go(place, mode), more="nobody asked after that, no breaker moved")
 
@@ -109,7 +113,9 @@ def let_wait(place: Place, mode: Mode) -> Promise | LeftOut:
 def settled(place: Place) -> float:
     """Long enough to get where the call is to be left, and before any clock runs out."""
     clocks = place.entry.timeouts
-    return min(SETTLED_S, *(one / 2 for one in (clocks.connect_s, clocks.first_token_s)))
+    turns = (own_turn_s(place, mode) for mode in BOTH)
+    soonest_s = min(clocks.connect_s, clocks.first_token_s, clocks.answer_s, *turns)
+    return min(SETTLED_S, soonest_s / 2)
 
 
 DEAF = Fault(

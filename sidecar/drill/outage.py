@@ -10,8 +10,10 @@ from sidecar.clock import SystemClock
 from sidecar.core.events import State
 from sidecar.core.policies import BreakerPolicy
 from sidecar.drill.before import plays
+from sidecar.drill.fitting import begins_slowly
 from sidecar.drill.heard import Ending, Heard
-from sidecar.drill.place import Mode, Place
+from sidecar.drill.meaning import ITS_FAULT, provided
+from sidecar.drill.place import LeftOut, Mode, Place
 from sidecar.drill.promise import (
     ANSWER_S,
     QUICK_S,
@@ -33,6 +35,7 @@ STEPS = 15  # calls in as long as a breaker is open
 BACK_SHARE = 1 / 12  # of that time: how soon the provider is used again
 HITS = 5  # in an outage, unless the operator's own numbers ask for more
 FOR_EVER = 4.0  # times the outage
+BUSY_TIMES = 3  # as many calls may be under way on a busy machine as on an idle one
 
 
 def outage_s(place: Place) -> float:
@@ -56,8 +59,23 @@ def most_hits(place: Place) -> int:
     return max(HITS, policy.failure_threshold + policy.half_open_probes) * len(place.own)
 
 
-def rides_it_out(place: Place, _: Mode) -> Promise:
+def at_once(place: Place) -> int:
+    """How many calls the chain may have under way: the least of its limits."""
+    limits = (entry.provider.max_in_flight for entry in place.route.chain)
+    return min((place.settings.limits.in_flight, *filter(None, limits)))
+
+
+def is_tight(place: Place) -> bool:
+    """Whether that is less than there may be, so that one has to be over before the next."""
+    overlap = ANSWER_S / step_s(place.provider.breaker) + 1
+    return at_once(place) < BUSY_TIMES * overlap
+
+
+@provided(Trouble.OVERLOADED, ITS_FAULT)
+def rides_it_out(place: Place, mode: Mode) -> Promise | LeftOut:
     """Everybody is served, it is left alone, and it is used again soon after."""
+    if slow := begins_slowly(place, mode):
+        return slow
     endings = {Ending.SERVED} if place.later else {Ending.SERVED, Ending.REFUSED}
     return Promise(
         endings=frozenset(endings),
@@ -82,6 +100,9 @@ async def ride_out(stage: Stage, promise: Promise) -> Sight:
     place = stage.place
     began_s, pace_s = SystemClock.monotonic(), step_s(place.provider.breaker)
     outage = Outage(end_s=began_s + outage_s(place))
+    tight = is_tight(place)
+    if tight:
+        stage.hurry()
     recovery = asyncio.get_running_loop().call_later(outage_s(place), recover, stage, outage)
     try:
         for number in range(round(FOR_EVER * outage_s(place) / pace_s)):
@@ -89,6 +110,8 @@ async def ride_out(stage: Stage, promise: Promise) -> Sight:
             if number >= OUTAGE_CALLS and is_told(stage, outage):
                 break
             outage.answers.append(asyncio.create_task(stage.ask()))
+            if tight:
+                await asyncio.wait(outage.answers[-1:])
         heards = await asyncio.gather(*outage.answers)
     finally:
         recovery.cancel()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sidecar.core.policies import P95, AfterContent, UpstreamMode
 from sidecar.core.settings import Entry, Provider, Route, Settings
 
 SPECIAL = re.compile(r"\[(!?)(\]?[^\]]*)\]|[*?]")
@@ -66,22 +67,18 @@ class Place:
         after = self.route.chain[self.position + 1 :]
         return tuple(entry for entry in after if entry.provider.name not in ill)
 
-    @property
-    def hedges(self) -> bool:
-        """Whether another provider may be asked as well while this one is silent."""
-        return self.settings.hedge.after is not None
+    def streams(self, mode: Mode) -> bool:
+        """Whether providers are asked for streams."""
+        return mode is Mode.STREAM or self.settings.streaming.upstream is UpstreamMode.ALWAYS
 
-    def first_token_s(self) -> float:
-        """How long its first token may take, in all its entries one after the other."""
-        return sum(entry.timeouts.first_token_s for entry in self.own)
+    def holds(self, mode: Mode) -> bool:
+        """Whether nobody hears of an answer before it is whole."""
+        return mode is Mode.WHOLE or self.route.after_content is AfterContent.BUFFER
 
-    def idle_s(self) -> float:
-        """How long it may be silent after the first content."""
-        return self.entry.timeouts.idle_s
-
-    def answer_s(self) -> float:
-        """How long its whole answer may take, in all its entries one after the other."""
-        return sum(entry.timeouts.answer_s for entry in self.own)
+    def hedges(self, mode: Mode) -> bool:
+        """Whether the next one may be asked as well, in a first call, while this one is silent."""
+        after = self.settings.hedge.after  # the percentile takes more calls than one
+        return after not in (None, P95) and self.streams(mode)
 
 
 def places_of(settings: Settings) -> Iterator[Place | tuple[str, LeftOut]]:

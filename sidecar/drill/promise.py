@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sidecar.core.settings import Entry
 from sidecar.drill.heard import Ending, Heard, ending_of, speakers, told
-from sidecar.drill.place import Place
+from sidecar.drill.place import Mode, Place
 
 ANSWER_S = 1.0  # how long a healthy answer takes …
 WORDS = 60  # … and has so many words: the first at once
@@ -43,6 +43,9 @@ class Promise:
     and is called `code` (empty: anything). `hits` are those on the provider with the fault, at
     least `gap_s` apart; the `untouched` are never asked. `more` is what else is promised, for rows
     that look for themselves.
+
+    `gone_s` is how much of the call's time is gone when the answer begins. `opened`: an error may
+    find the answer opened by a comment, as 200.
     """
 
     endings: frozenset[Ending]
@@ -54,16 +57,17 @@ class Promise:
     gap_s: float = 0.0
     untouched: frozenset[str] = NOBODY
     more: str = ""
+    gone_s: float = 0.0
+    opened: bool = False
 
     def __str__(self) -> str:
         return ", ".join(self._parts())
 
     @property
     def _ending(self) -> str:
-        error = [*map(str, sorted(self.statuses)), self.code]
-        if any(error):
-            return " ".join(filter(None, error))
-        return " or ".join(one for one in Ending if one in self.endings)
+        error = " ".join(filter(None, [*map(str, sorted(self.statuses)), self.code]))
+        told = {Ending.REFUSED: error} if error else {}
+        return " or ".join(told.get(one, one) for one in Ending if one in self.endings)
 
     def _parts(self) -> Iterator[str]:
         if self.endings:
@@ -148,12 +152,17 @@ def wrong_speaker(promise: Promise, seen: Evidence) -> Iterator[str]:
 
 def wrong_error(promise: Promise, heard: Heard) -> Iterator[str]:
     """What is wrong with an error in place of an answer."""
-    if heard.status not in (promise.statuses or {heard.status}):
+    if heard.status not in promised_statuses(promise, heard):
         yield f"status {heard.status}"
     if promise.code not in ("", heard.code):
         yield f"code {heard.code or 'missing'}"
     if is_ours(heard.status) and heard.should_retry != "false":
         yield "x-should-retry is not false"
+
+
+def promised_statuses(promise: Promise, heard: Heard) -> frozenset[int]:
+    """What the status may be: any where none is promised, and 200 of an answer that is opened."""
+    return (promise.statuses or frozenset((heard.status,))) | frozenset((200,) * promise.opened)
 
 
 def is_ours(status: int) -> bool:
@@ -188,27 +197,44 @@ def within(place: Place, seconds: float) -> float:
     return min(shifted, place.route.total_s + QUICK_S)
 
 
-def over_to_the_next(place: Place, seconds: float, hits: Hits | None = None) -> Promise:
-    """Another provider answers, `seconds` after the fault began; or nobody is left to do so."""
-    limit_s = within(place, seconds + ANSWER_S)
+def over_to_the_next(
+    place: Place, slack_s: float, hits: Hits | None = None, gone_s: float = 0.0
+) -> Promise:
+    """Another provider answers, once `gone_s` are lost; or nobody is left to do so."""
+    limit_s = within(place, gone_s + slack_s + ANSWER_S)
     if not place.later:
         return Promise(endings=frozenset((Ending.REFUSED,)), within_s=limit_s, hits=hits)
-    served = frozenset((Ending.SERVED,))
-    return Promise(endings=served, within_s=limit_s, by=names(place.later), hits=hits)
+    served, by = frozenset((Ending.SERVED,)), names(place.later)
+    return Promise(endings=served, within_s=limit_s, by=by, hits=hits, gone_s=gone_s)
 
 
-def by_itself(place: Place, seconds: float, hits: Hits | None = None) -> Promise:
+def by_itself(place: Place, mode: Mode, seconds: float, hits: Hits | None = None) -> Promise:
     """The provider with the fault answers all the same."""
-    return Promise(
+    promise = Promise(
         endings=frozenset((Ending.SERVED,)),
         within_s=within(place, seconds),
         by=frozenset((place.provider.name,)),
         hits=hits,
     )
+    return beside_it(place, mode, promise)
 
 
-def told_in_band(place: Place, seconds: float, hits: Hits | None = None) -> Promise:
+def told_in_band(place: Place, mode: Mode, seconds: float, hits: Hits | None = None) -> Promise:
     """What is out cannot be taken back: an error says that this is not all."""
-    return Promise(
-        endings=frozenset((Ending.INTERRUPTED,)), within_s=within(place, seconds), hits=hits
-    )
+    endings = frozenset((Ending.INTERRUPTED,))
+    promise = Promise(endings=endings, within_s=within(place, seconds), hits=hits)
+    return beside_it(place, mode, promise)
+
+
+def beside_it(place: Place, mode: Mode, promise: Promise) -> Promise:
+    """The same; where the next one may have been asked as well, it may answer."""
+    if not place.hedges(mode):
+        return promise
+    hits = promise.hits and Hits(1, promise.hits.most + len(place.own) - 1)
+    promise = replace(promise, hits=hits, gap_s=0.0, untouched=NOBODY)
+    rivals = names((*place.later, *place.own[1:]))
+    if not (rivals and promise.endings):
+        return promise
+    by = rivals | promise.by
+    limit_s = max(promise.within_s, within(place, QUICK_S + ANSWER_S + SLOW_S))
+    return replace(promise, endings=promise.endings | {Ending.SERVED}, by=by, within_s=limit_s)

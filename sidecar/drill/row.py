@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sidecar.drill.place import LeftOut, Mode, Place
+from sidecar.drill.meaning import Promises
+from sidecar.drill.place import Mode, Place
 from sidecar.drill.promise import Promise, Sight, judge
 from sidecar.drill.stage import Stage
 from sidecar.drill.stand_ins import Cast
@@ -13,7 +14,6 @@ from sidecar.drill.stand_ins import Cast
 STREAM, WHOLE = (Mode.STREAM,), (Mode.WHOLE,)
 BOTH = (*STREAM, *WHOLE)
 
-Promises = Callable[[Place, Mode], Promise | LeftOut]
 Play = Callable[[Stage, Promise], Awaitable[Sight]]
 
 

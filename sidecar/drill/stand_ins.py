@@ -10,10 +10,11 @@ from yarl import URL
 
 from sidecar.core.settings import Address, Provider, Secret, Settings
 from sidecar.dialects.presets import PRESETS
+from sidecar.drill.meaning import ITS_FAULT, meant_by
 from sidecar.drill.place import Place
 from sidecar.drill.promise import ANSWER_S, WORDS
 from sidecar.faults.answer import Answer
-from sidecar.faults.catalog import OK
+from sidecar.faults.catalog import CATALOG, OK
 from sidecar.faults.fault import Fault
 from sidecar.faults.provider import HOST
 from sidecar.faults.vendors import Trouble, complains
@@ -43,8 +44,10 @@ Plays = Callable[[Provider], Fault]
 
 
 def fails_fast(provider: Provider) -> Fault:
-    """What those before the fault play."""
-    return complains(provider.kind, Trouble.OVERLOADED)
+    """What those before the fault play: what no rule of the operator makes anything else of."""
+    if meant_by(provider, Trouble.OVERLOADED) in ITS_FAULT:
+        return complains(provider.kind, Trouble.OVERLOADED)
+    return CATALOG["reset_before_headers"]
 
 
 def plays_well(_: Provider) -> Fault:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from sidecar.core.settings import Settings
 from sidecar.drill.after import AFTER
 from sidecar.drill.before import BEFORE
 from sidecar.drill.course import COURSE
+from sidecar.drill.fitting import out_of_time, unplayable, unplayable_as
 from sidecar.drill.leaving import LEAVING
 from sidecar.drill.place import LeftOut, Mode, Place, named, places_of
 from sidecar.drill.promise import Promise
 from sidecar.drill.row import Row
 
+EVERYTHING = "everything"
 ROWS: dict[str, Row] = {row.id: row for row in (*BEFORE, *AFTER, *COURSE, *LEAVING)}
 
 
@@ -63,7 +65,7 @@ def plan(settings: Settings, rows: Iterable[Row]) -> tuple[list[Scenario], list[
     rows = tuple(rows)
     for place in places_of(settings):
         if not isinstance(place, Place):
-            omissions.append(Omission(what="everything", where=place[0], why=place[1]))
+            omissions.append(Omission(what=EVERYTHING, where=place[0], why=place[1]))
             continue
         for found in planned(place, rows):
             if isinstance(found, Scenario):
@@ -80,12 +82,39 @@ def where(place: Place) -> str:
 
 def planned(place: Place, rows: Iterable[Row]) -> Iterator[Scenario | Omission]:
     """What the rows come to at one place."""
+    if why := unplayable(place):
+        yield Omission(what=EVERYTHING, where=where(place), why=why)
+        return
+    asked = list(asked_at(place, rows))
+    never = dict(never_played(place, {mode for _, mode in asked}))
+    for mode, why in never.items():
+        yield Omission(what=f"{EVERYTHING} as {mode}", where=where(place), why=why)
+    for row, mode in asked:
+        if mode not in never:
+            yield scenario(row, place, mode)
+
+
+def asked_at(place: Place, rows: Iterable[Row]) -> Iterator[tuple[Row, Mode]]:
+    """What is asked at a place, and in which modes."""
     for row in rows:
-        if row.once and place.position:
-            continue
-        for mode in row.modes:
-            promise = row.promise(place, mode)
-            if isinstance(promise, LeftOut):
-                yield Omission(what=row.id, where=where(place), why=promise)
-            else:
-                yield Scenario(row=row, place=place, mode=mode, promise=promise)
+        if not (row.once and place.position):
+            yield from ((row, mode) for mode in row.modes)
+
+
+def never_played(place: Place, asked: Container[Mode]) -> Iterator[tuple[Mode, LeftOut]]:
+    """The modes in which nothing can be played, and why."""
+    for mode in Mode:
+        if mode in asked and (why := unplayable_as(place, mode)):
+            yield mode, why
+
+
+def scenario(row: Row, place: Place, mode: Mode) -> Scenario | Omission:
+    """What a row comes to at one place, asked in one mode."""
+    promise = row.promise(place, mode)
+    if not isinstance(promise, LeftOut):
+        promise = out_of_time(place, mode, promise) or promise
+    if isinstance(promise, LeftOut):
+        return Omission(what=row.id, where=where(place), why=promise)
+    alive_s = place.settings.streaming.keep_alive_s
+    opened = mode is Mode.STREAM and alive_s is not None and alive_s < promise.within_s
+    return Scenario(row=row, place=place, mode=mode, promise=replace(promise, opened=opened))

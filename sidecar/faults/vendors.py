@@ -151,6 +151,13 @@ def complains(kind: str, trouble: Trouble, wait_s: float | None = None) -> Fault
     return Fault(trouble, f"answers {said.status}, {trouble}", effect, script)
 
 
+def refusal_of(kind: str, trouble: Trouble) -> tuple[int, Body]:
+    """The status and the body of such an error, as `kind` puts it."""
+    vendor = vendor_of(kind)
+    said = vendor.words[trouble]
+    return said.status, vendor.body(said, None)
+
+
 def error_body(kind: str) -> Body:
     """The body of an error of the server, as `kind` puts it."""
     vendor = vendor_of(kind)

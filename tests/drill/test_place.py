@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sidecar.core.settings import Entry, Provider, Route, Settings
-from sidecar.drill.place import LeftOut, Place, model_for, named, places_of
-from tests.drill.settings import CHAIN, place_of, settings_of
+from sidecar.drill.place import LeftOut, Mode, Place, model_for, named, places_of
+from tests.drill.settings import place_of, settings_of
 
 TWICE = """\
 routes:
@@ -82,7 +82,34 @@ def test_one_that_failed_before_is_not_well_after() -> None:
     assert [entry.provider.name for entry in second.later] == ["anthropic"]
 
 
-def test_the_clocks_of_both_places_add_up() -> None:
-    route = TWICE.replace("gemini/pro", "{provider: gemini, timeouts: {first_token: 3s}}")
+@pytest.mark.parametrize(
+    ("more", "mode", "hedges"),
+    [
+        ("", Mode.STREAM, False),
+        ("hedge: {after: 1s}", Mode.STREAM, True),
+        ("hedge: {after: 1s}", Mode.WHOLE, False),
+        ("hedge: {after: 1s}\nstreaming: {upstream: always}", Mode.WHOLE, True),
+        ("hedge: {after: p95}", Mode.STREAM, False),
+    ],
+    ids=[
+        "not configured",
+        "streamed",
+        "not streamed",
+        "streamed all the same",
+        "nothing known yet",
+    ],
+)
+def test_only_what_is_streamed_is_hedged(more: str, mode: Mode, hedges: bool) -> None:
+    assert place_of(more=more).hedges(mode) == hedges
 
-    assert place_of(route=route, chain=CHAIN).first_token_s() == 15.0
+
+@pytest.mark.parametrize(
+    ("more", "mode", "holds"),
+    [
+        ("", Mode.STREAM, False),
+        ("", Mode.WHOLE, True),
+        ("streaming: {after_content: buffer}", Mode.STREAM, True),
+    ],
+)
+def test_what_is_heard_as_a_whole_is_held(more: str, mode: Mode, holds: bool) -> None:
+    assert place_of(more=more).holds(mode) == holds

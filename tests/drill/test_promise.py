@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.drill.heard import Ending, Heard
+from sidecar.drill.outage import is_tight
 from sidecar.drill.place import LeftOut, Mode
 from sidecar.drill.promise import Evidence, Hits, Promise, judge
 from sidecar.drill.table import ROWS
@@ -139,7 +140,7 @@ def entries(*more: str) -> str:
         ("reset", 2, "", "one clear error ≤ 1.5 s"),
         ("silence", 0, "", "served ≤ 13.3 s, 1 hit"),
         ("silence", 0, "timeouts: {first_token: 300ms}", "served ≤ 1.6 s, 1 hit"),
-        ("silence", 0, "timeouts: {total: 10s}", "served ≤ 10.3 s, 1 hit"),
+        ("silence", 0, "timeouts: {total: 10s}", "served ≤ 4.63 s, 1 hit"),
         ("rate_limit", 0, "", "served ≤ 1.6 s, ≤ 2 hits"),
         ("rate_limit_wait", 0, "", "served ≤ 3.2 s after a wait of 2 s, 2 hits"),
         ("rate_limit_wait", 2, "", "served ≤ 3.4 s after a wait of 2 s, 2 hits"),
@@ -153,8 +154,35 @@ def entries(*more: str) -> str:
         ),
         ("rate_limit_wait", 0, "retry: {max_wait: 0s}", "served ≤ 1.6 s"),
         ("rate_limit_wait", 0, "retry: {budget: {floor: 0}}", "served ≤ 1.6 s"),
+        (
+            "rate_limit_wait",
+            0,
+            "retry: {budget: {floor: 0, ratio: 1}}",
+            "served ≤ 3.2 s after a wait of 2 s, 2 hits",
+        ),
+        (
+            "rate_limit_wait",
+            0,
+            "breaker: {failure_threshold: 1}",
+            "served ≤ 3.2 s after a wait of 2 s, 2 hits",
+        ),
+        (
+            "rate_limit_wait",
+            2,
+            "timeouts: {total: 3s}",
+            "served ≤ 2.25 s after a wait of 0.85 s, 2 hits",
+        ),
+        ("rate_limit_wait", 0, "timeouts: {total: 3s, first_token: 1s}", "served ≤ 1.6 s"),
         ("error_once", 0, "", "served ≤ 1.3 s, ≤ 2 hits"),
         ("error_once", 2, "retry: {attempts: 0}", "one clear error ≤ 1.5 s, 1 hit"),
+        ("error_once", 2, "breaker: {failure_threshold: 1}", "one clear error ≤ 1.5 s, 1 hit"),
+        ("error_once", 2, "breaker: {min_requests: 1}", "one clear error ≤ 1.5 s, 1 hit"),
+        (
+            "error_once",
+            0,
+            "breaker: {min_requests: 1, open_timeout: 100ms}",
+            "left out: its breaker opens, and may let a probe in",
+        ),
         ("cut", 0, "", "an error in band ≤ 0.939 s"),
         ("cut", 0, "streaming: {after_content: buffer}", "served ≤ 1.94 s"),
         ("cut", 2, "streaming: {after_content: buffer}", "one clear error ≤ 2.14 s"),
@@ -176,6 +204,18 @@ def entries(*more: str) -> str:
             "served ≤ 1.6 s, ≤ 11 hits while it is down, back ≤ 5 s",
         ),
         ("all_down", 0, "", "503 all_providers_failed ≤ 1.9 s"),
+        (
+            "overloaded",
+            0,
+            "breaker: {failure_window: 1s, failure_threshold: 90, min_requests: 90}",
+            "left out: its breaker forgets failures",
+        ),
+        (
+            "overloaded",
+            0,
+            "breaker: {failure_threshold: 900, min_requests: 900}",
+            "left out: its breaker takes 900 failures",
+        ),
         ("big_event", 0, "limits: {response_body: 1MiB}", "left out: limits.response_body is less"),
     ],
 )
@@ -237,7 +277,151 @@ def test_with_more_keys_nothing_is_waited_for() -> None:
     assert promised("rate_limit", chain=chain) == "served ≤ 1.6 s, ≤ 3 hits"
 
 
-def test_a_provider_that_stands_twice_takes_twice_as_long() -> None:
-    route = ROUTE.replace("huggingface/", "gemini/")
+TWICE = ROUTE.replace("huggingface/", "gemini/")
+ONLY_TWICE = 'routes: [{models: ["*"], chain: [gemini/pro, gemini/flash]}]\n'
 
-    assert promised("silence", route=route) == "served ≤ 25.3 s, ≤ 2 hits"
+
+@pytest.mark.parametrize(
+    ("fault", "route", "more", "promise"),
+    [
+        ("silence", TWICE, "", "served ≤ 13.3 s, 1 hit"),
+        ("silence", TWICE, "hedge: {after: 1s}", "served ≤ 13.3 s, ≤ 2 hits"),
+        ("silence", ONLY_TWICE, "", "one clear error ≤ 13.3 s, 1 hit"),
+        ("rate_limit_wait", ONLY_TWICE, "retry: {attempts: 0}", "served ≤ 1.6 s"),
+        ("error_once", ONLY_TWICE, "retry: {attempts: 0}", "served ≤ 1.3 s, ≤ 2 hits"),
+        (
+            "error_once",
+            ONLY_TWICE,
+            "breaker: {failure_threshold: 1}",
+            "one clear error ≤ 1.3 s, ≤ 2 hits",
+        ),
+        (
+            "error_once",
+            ONLY_TWICE,
+            "breaker: {failure_threshold: 1, scope: model}",
+            "served ≤ 1.3 s, ≤ 2 hits",
+        ),
+        ("cut", TWICE, "streaming: {after_content: buffer}", "served ≤ 2.28 s"),
+    ],
+    ids=[
+        *("a clock is for all its entries", "both asked at once", "a clock, and nobody else"),
+        *("another model after a limit", "another model after an error"),
+        *("not where its breaker is open", "unless that is another one", "both break off"),
+    ],
+)
+def test_a_later_entry_of_the_same_provider_may_answer(
+    fault: str, route: str, more: str, promise: str
+) -> None:
+    assert promised(fault, route=route, more=more) == promise
+
+
+@pytest.mark.parametrize(
+    ("fault", "position", "promise"),
+    [
+        ("rate_limit_wait", 0, "served ≤ 3.2 s, ≤ 2 hits"),
+        ("error_once", 0, "served ≤ 1.9 s, ≤ 2 hits"),
+        ("cut", 0, "served or an error in band ≤ 1.9 s"),
+        ("cut", 2, "an error in band ≤ 1.14 s"),
+        ("tool_call_cut", 0, "served or an error in band ≤ 2.4 s, 1 hit"),
+        ("content_filter", 0, "served or 400 content_filter ≤ 1.9 s, 1 hit"),
+        ("content_filter", 2, "400 content_filter ≤ 1.8 s, 1 hit"),
+        ("no_done", 0, "served ≤ 1.9 s, 1 hit"),
+        ("reset", 0, "served ≤ 1.3 s"),
+        ("all_down", 0, "503 all_providers_failed ≤ 1.9 s"),
+    ],
+)
+def test_with_hedging_the_next_one_may_answer(fault: str, position: int, promise: str) -> None:
+    assert promised(fault, position, more="hedge: {after: 1ms}") == promise
+
+
+@pytest.mark.parametrize("fault", ["tool_call_cut", "content_filter", "client_leaves_words"])
+def test_with_hedging_the_next_one_may_be_asked(fault: str) -> None:
+    def untouched(more: str) -> frozenset[str]:
+        promise = ROWS[fault].promise(place_of(more=more), Mode.STREAM)
+        assert isinstance(promise, Promise)
+        return promise.untouched
+
+    assert untouched("") == frozenset(("huggingface", "anthropic"))
+    assert untouched("hedge: {after: 1ms}") == frozenset()
+
+
+@pytest.mark.parametrize("fault", ["one_byte", "utf8", "no_done", "rate_limit_wait"])
+def test_with_hedging_whoever_is_faster_answers(fault: str) -> None:
+    promise = ROWS[fault].promise(place_of(more="hedge: {after: 1ms}"), Mode.STREAM)
+
+    assert isinstance(promise, Promise)
+    assert promise.by == frozenset(("gemini", "huggingface", "anthropic"))
+
+
+def rule(status: int, outcome: str) -> str:
+    return f"errors: [{{match: {{status: {status}}}, class: {outcome}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "more", "promise"),
+    [
+        ("rate_limit", rule(429, "overloaded"), "served ≤ 1.6 s, ≤ 2 hits"),
+        ("rate_limit", rule(429, "content_filter"), "left out: a rule of `errors` makes content_"),
+        (
+            "rate_limit_wait",
+            rule(429, "overloaded"),
+            "served ≤ 3.2 s after a wait of 2 s, 2 hits",
+        ),
+        (
+            "rate_limit_wait",
+            rule(429, "overloaded") + "breaker: {failure_threshold: 1}",
+            "served ≤ 1.6 s",
+        ),
+        ("rate_limit_wait", rule(429, "server_error"), "left out: a rule of `errors` makes server"),
+        ("error_once", rule(500, "auth"), "left out: a rule of `errors` makes auth of it"),
+        ("overloaded", rule(503, "server_error"), "served ≤ 1.6 s, then 0 hits"),
+        ("overloaded", rule(503, "bad_request"), "left out: a rule of `errors` makes bad_request"),
+        ("outage", rule(503, "bad_request"), "left out: a rule of `errors` makes bad_request"),
+        ("all_down", rule(529, "bad_request"), "left out: a rule of `errors` makes bad_request"),
+        ("context_length", rule(400, "overloaded"), "left out: a rule of `errors` makes overload"),
+        ("content_filter", rule(400, "overloaded"), "left out: a rule of `errors` makes overload"),
+        ("ok_error", rule(500, "auth"), "left out: a rule of `errors` makes auth of it"),
+    ],
+)
+def test_what_the_rules_make_of_an_error_is_promised_or_left_out(
+    fault: str, more: str, promise: str
+) -> None:
+    assert promised(fault, more=more).startswith(promise)
+
+
+def test_a_rule_that_makes_no_limit_of_a_429_leaves_the_other_keys_alone() -> None:
+    chain = CHAIN.replace("api_key: secret-of-gemini", "api_keys: [k1, k2, k3]")
+    more = rule(429, "overloaded") + "breaker: {failure_threshold: 1}"
+
+    promise = ROWS["rate_limit_wait"].promise(place_of(chain=chain, more=more), Mode.STREAM)
+
+    assert isinstance(promise, Promise)
+    assert promise.by == frozenset(("huggingface", "anthropic"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "tight"),
+    [
+        ("", False),
+        ("limits: {in_flight: 3}", True),
+        ("max_in_flight: 1", True),
+    ],
+)
+def test_calls_do_not_overlap_where_few_may_be_under_way(limits: str, tight: bool) -> None:
+    chain = CHAIN.replace("kind: gemini", f"kind: gemini, {limits}") if "max" in limits else CHAIN
+    more = "" if "max" in limits else limits
+
+    assert is_tight(place_of(chain=chain, more=more)) == tight
+
+
+def test_too_long_for_one_is_too_long_for_who_has_no_more() -> None:
+    route = """\
+routes:
+  - models: ["*"]
+    chain:
+      - {provider: gemini, model: a, context: 9}
+      - {provider: gemini, model: b, context: 90}
+      - {provider: huggingface, model: c, context: 50}
+"""
+
+    assert promised("context_length", route=route) == "400 ≤ 1.6 s, ≤ 2 hits"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from dataclasses import replace
 
 import pytest
@@ -28,11 +30,11 @@ class Told:
     """Rows that see what a test tells them to, one after the other."""
 
     def __init__(self, *sights: Sight) -> None:
-        self._sights = list(sights)
+        self.sights = list(sights)
         self.noted: list[Result] = []
 
     async def look(self, _stage: Stage, _promise: Promise) -> Sight:
-        return self._sights.pop(0)
+        return self.sights.pop(0)
 
     def scenario(self, *, busy: bool = False) -> Scenario:
         row = Row(
@@ -69,16 +71,70 @@ async def test_what_was_only_late_is_played_again(busy: bool) -> None:
     assert len(told.noted) == 1
 
 
-async def test_what_is_late_twice_is_late() -> None:
-    result = await Told(LATE, LATE).run()
+async def test_what_is_late_again_and_again_is_late() -> None:
+    told = Told(LATE, LATE, LATE)
+
+    result = await told.run()
 
     assert not result.sight.held
+    assert told.noted == [result]
 
 
 async def test_what_is_wrong_is_not_played_again() -> None:
     result = await Told(WRONG, GOOD).run()
 
     assert result.sight == WRONG
+
+
+def busy_machine(monkeypatch: pytest.MonkeyPatch, *lags_s: float) -> None:
+    """The event loop comes round that late, scenario by scenario."""
+    left_s = list(lags_s)
+
+    async def look(lags: list[float]) -> None:
+        lags.append(left_s.pop(0))
+
+    monkeypatch.setattr(running, "look_at", look)
+    monkeypatch.setattr(Told, "look", slowly)
+
+
+async def slowly(told: Told, _stage: Stage, _promise: Promise) -> Sight:
+    await asyncio.sleep(0)
+    return told.sights.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("sights", "lags_s", "seen"),
+    [
+        ((WRONG, GOOD), (0.3, 0.0), GOOD),
+        ((WRONG, WRONG, GOOD), (0.3, 0.3, 0.3), GOOD),
+        ((WRONG, WRONG, GOOD), (0.3, 0.0), WRONG),
+        ((WRONG, WRONG, WRONG), (0.3, 0.3, 0.3), WRONG),
+    ],
+    ids=["once more", "twice more", "believed at once", "believed in the end"],
+)
+async def test_what_is_wrong_on_a_busy_machine_is_played_again(
+    sights: tuple[Sight, ...],
+    lags_s: tuple[float, ...],
+    seen: Sight,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy_machine(monkeypatch, *lags_s)
+
+    result = await Told(*sights).run()
+
+    assert (result.sight, result.again) == (seen, True)
+
+
+async def test_it_is_noticed_when_this_process_has_to_wait() -> None:
+    lags_s = [0.0]
+    looking = asyncio.create_task(running.look_at(lags_s))
+
+    await asyncio.sleep(0)
+    time.sleep(0.15)  # noqa: ASYNC251  it is to keep the loop waiting
+    await asyncio.sleep(0.01)
+    looking.cancel()
+
+    assert max(lags_s) > running.LAG_S
 
 
 async def test_the_results_are_in_order_whoever_is_first() -> None:

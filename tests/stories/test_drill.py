@@ -74,31 +74,50 @@ def test_it_takes_as_long_as_its_rows_side_by_side(card: Scorecard) -> None:
     assert card.seconds < one_by_one_s / 4
 
 
-@pytest.mark.parametrize("mode", ["resume", "buffer"])
-def test_a_broken_stream_ends_as_the_operator_wants(mode: str, tmp_path: Path) -> None:
-    text = f"{QUICK}streaming: {{after_content: {mode}}}\n"
+def test_a_broken_stream_ends_as_the_operator_wants(tmp_path: Path) -> None:
+    route = QUICK[QUICK.index("  - models") : QUICK.index("timeouts")]
+    resumes = route.replace('"*"', "resumes") + "    after_content: resume\n"
+    buffers = route.replace('"*"', "buffers") + "    after_content: buffer\n"
 
-    assert broken(drilled(tmp_path / "mode.yaml", text, *BROKEN_OFF)) == {}
+    text = QUICK.replace(route, resumes + buffers)
+
+    assert broken(drilled(tmp_path / "modes.yaml", text, *BROKEN_OFF)) == {}
 
 
-def test_a_promise_that_the_configuration_breaks_is_told(tmp_path: Path) -> None:
+def test_what_the_configuration_leaves_no_time_for_breaks_no_promise(tmp_path: Path) -> None:
     short = QUICK.replace("total: 10s", "total: 800ms")  # no answer is as short
 
-    found = broken(drilled(tmp_path / "short.yaml", short, "no_done"))
+    card = drilled(tmp_path / "short.yaml", short, "no_done")
 
-    assert found["no_done 1 stream"] == ["it ended as an error in band"]
+    assert (card.results, len(card.omissions)) == ([], 3)
 
 
-def test_a_sidecar_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def liar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sidecar that ends as a whole answer what broke off."""
+
     def lie(*_: object) -> bytes:
         finish = {"index": 0, "delta": {}, "finish_reason": "stop"}
         return b"data: " + json.dumps({"choices": [finish]}).encode() + b"\n\ndata: [DONE]\n\n"
 
     monkeypatch.setattr("sidecar.proxy.stream.Stream.broken", lie)
 
-    found = broken(drilled(tmp_path / "lie.yaml", QUICK, "cut"))
 
-    assert found["cut 1 stream"] == ["it ended as a lie"]
+@pytest.mark.usefixtures("liar")
+def test_a_sidecar_that_lies_is_found_out(tmp_path: Path) -> None:
+    found = broken(drilled(tmp_path / "lie.yaml", f"{QUICK}hedge: {{after: 1s}}\n", "no_finish"))
+
+    assert found["no_finish 1 stream"] == ["it ended as a lie"]
+
+
+def test_a_sidecar_that_asks_too_often_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.proxy.turn.wait_before_retry", lambda *_, **__: 0.0)
+
+    found = broken(drilled(tmp_path / "often.yaml", QUICK, "content_filter"))
+
+    assert found["content_filter 3 whole"] == ["2 hits on anthropic"]
 
 
 # The command
@@ -127,30 +146,24 @@ def test_a_kept_promise_is_0_and_a_plain_table(quick: str, capsys: Capture) -> N
     assert "9 of 9 promises held." in told.out
 
 
+@pytest.mark.usefixtures("liar")
 def test_a_broken_promise_is_1_and_told(quick: str, capsys: Capture) -> None:
-    path = Path(quick)
-    path.write_text(QUICK.replace("total: 10s", "total: 800ms"))
-
-    assert run("--config", quick, "--fault", "no_done") == 1
+    assert run("--config", quick, "--fault", "no_finish") == 1
 
     told = capsys.readouterr().out
     assert told.count("✗") == 3
-    assert "broken: it ended as an error in band" in told
+    assert "broken: it ended as a lie" in told
     assert "0 of 3 promises held." in told
 
 
 def test_a_document_is_for_programs(quick: str, capsys: Capture) -> None:
-    assert run("--config", quick, "--json", "--fault", "reset") == 0
+    assert run("--config", quick, "--json", "--fault", "content_filter") == 0
 
-    document = json.loads(capsys.readouterr().out)
+    told = capsys.readouterr().out
+    document = json.loads(told)
     assert document["summary"] == {"promises": 6, "held": 6, "broken": 0, "left_out": 0}
     assert document["config"] == quick
-
-
-def test_no_secret_is_told(quick: str, capsys: Capture) -> None:
-    run("--config", quick, "--json", "--fault", "reset")
-
-    assert "secret-of" not in capsys.readouterr().out
+    assert "secret-of" not in told
 
 
 def test_an_unknown_fault_is_2_and_says_the_nearest(quick: str, capsys: Capture) -> None:
@@ -185,7 +198,26 @@ async def test_a_drill_that_is_stopped_is_quiet(quick: str) -> None:
 
 
 def test_a_second_provider_beside_a_slow_one_breaks_no_promise(tmp_path: Path) -> None:
-    text = f"{QUICK}hedge: {{after: 250ms}}\n"
-    rows = ("rate_limit_wait", "silence", "stall", "client_leaves_waiting", "overloaded")
+    text = f"{QUICK}hedge: {{after: 1ms}}\n"
+    rows = ("rate_limit_wait", "silence", "tool_call_cut", "utf8", "content_filter")
 
     assert broken(drilled(tmp_path / "hedge.yaml", text, *rows)) == {}
+
+
+ODD = """\
+providers:
+  one_try: {kind: openai, base_url: "http://127.0.0.1:1/v1", retry: {attempts: 0}}
+  touchy: {kind: gemini, api_key: k, breaker: {failure_threshold: 1}, retry: {max_wait: 200ms}}
+  narrow: {kind: vllm, max_in_flight: 1}
+routes:
+  - {models: [twice], chain: [one_try/m, one_try/n]}
+  - {models: [other], chain: [touchy/m, narrow/n]}
+timeouts: {connect: 500ms, first_token: 500ms, idle: 500ms, answer: 1500ms, total: 10s}
+breaker: {open_timeout: 1s}
+"""
+
+
+def test_an_odd_configuration_breaks_no_promise(tmp_path: Path) -> None:
+    rows = ("rate_limit_wait", "error_once", "overloaded", "silence", "outage")
+
+    assert broken(drilled(tmp_path / "odd.yaml", ODD, *rows)) == {}
