@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar import __version__
 from sidecar.config import load
 from sidecar.config.errors import CLASSES
 from sidecar.core.capability import Capability
@@ -176,3 +177,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = page.parent / path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_the_scorecard_is_of_this_version_and_every_promise_held() -> None:
+    _, _, scorecard = (DOCS / "drill.md").read_text().partition("<!-- scorecard -->\n")
+    held, played = re.findall(r"^ {4}(\d+) of (\d+) promises held\.$", scorecard, re.MULTILINE)[0]
+    rows = set(re.findall(r"^ {6}(\w+)  ", scorecard, re.MULTILINE))
+
+    assert held == played
+    assert rows == {row.id for row in ROWS}
+    assert re.search(
+        rf"^    sidecar {__version__}, \d{{4}}-\d\d-\d\d \d\d:\d\d UTC", scorecard, re.MULTILINE
+    )

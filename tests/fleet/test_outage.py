@@ -111,7 +111,7 @@ async def test_a_fresh_opening_is_proposed_to_the_store_that_is_back(pods: Pods)
     await lose(pods)
     pods[0].calls(3, DOWN)
     pods.store.broken = False
-    await pods.turn(6.0)
+    await pods.turn(8.0)  # the longest wait for another try, and one round of the others
 
     assert [pod.refused() for pod in pods] == [SkipReason.OPEN] * 2
     assert pods.record.why
