@@ -49,9 +49,9 @@ class Try(NamedTuple):
 class Failure:
     """What one attempt failed with. `wait_s` is how long the provider asked us to stay away.
 
-    `again`: the same provider is worth asking once more at once, without the field that it refused
-    or with another key. `blameless`: it says nothing about the provider's health. `final`: nobody
-    else is worth asking.
+    `guessed`: it stated no wait, and this one is our own. `again`: the same provider is worth
+    asking once more at once, without the field that it refused or with another key. `blameless`:
+    it says nothing about the provider's health. `final`: nobody else is worth asking.
     """
 
     outcome: Outcome
@@ -60,6 +60,7 @@ class Failure:
     code: str | None = None
     param: str | None = None
     wait_s: float | None = None
+    guessed: bool = False
     again: bool = False
     blameless: bool = False
     final: bool = False
@@ -67,9 +68,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The walk is over: no time is left (`deadline`), or `failure` is final, or nobody is left."""
+    """The walk is over: no time is left (`deadline`), or `failure` is final, or nobody is left.
+
+    `leaving`: the sidecar is shut down, and grants calls in flight no more time.
+    """
 
     deadline: bool = False
+    leaving: bool = False
     failure: Failure | None = None
 
 

@@ -33,6 +33,8 @@ class Refused:
 
 def refuse(steps: Sequence[Step], end: GiveUp) -> Refused:
     """Choose the answer for a walk that ended without one."""
+    if end.leaving:
+        return shutting_down(steps)
     if end.failure:
         return callers_fault(end.failure)
     if end.deadline:
@@ -65,6 +67,15 @@ def deadline_exceeded(steps: Sequence[Step]) -> Refused:
         type="timeout_error",
         code="deadline_exceeded",
         message=f"The deadline passed before a provider answered. {told(steps)}",
+    )
+
+
+def shutting_down(steps: Sequence[Step]) -> Refused:
+    return Refused(
+        status=503,
+        type=UNAVAILABLE,
+        code="shutting_down",
+        message=f"The sidecar was shut down before a provider answered. {told(steps)}",
     )
 
 

@@ -72,16 +72,17 @@ def wait_before_retry(
         return None
     what = (failure.outcome, failure.status)
     if what in BUSY:
-        return _stated_s(failure.wait_s, policy, chance)
+        return _stated_s(failure, policy, chance)
     if tries or what not in (MOMENTS_S if pooled else ON_ANY_CONNECTION_S):
         return None
     if failure.wait_s is not None:
-        return _stated_s(failure.wait_s, policy, chance)
+        return _stated_s(failure, policy, chance)
     least_s, most_s = MOMENTS_S[what]
     return least_s + chance * (most_s - least_s)
 
 
-def _stated_s(wait_s: float | None, policy: RetryPolicy, chance: float) -> float | None:
-    if wait_s is None or wait_s > policy.max_wait_s:
+def _stated_s(failure: Failure, policy: RetryPolicy, chance: float) -> float | None:
+    wait_s = failure.wait_s
+    if wait_s is None or failure.guessed or wait_s > policy.max_wait_s:
         return None
     return wait_s + chance * min(JITTER_SHARE * wait_s, JITTER_S)

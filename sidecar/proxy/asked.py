@@ -34,9 +34,10 @@ def after_content(request: web.BaseRequest, route: Route) -> Route:
 
     Raises `Rejected` for a word that means nothing.
     """
-    wanted = request.headers.get(AFTER_CONTENT)
-    if wanted is None:
+    said = request.headers.getall(AFTER_CONTENT, [])
+    if not said:
         return route
+    wanted = ", ".join(said)  # RFC 9110, section 5.3
     if wanted not in set(AfterContent):
         known = ", ".join(AfterContent)
         shown = wanted[:40].encode("ascii", "replace").decode()

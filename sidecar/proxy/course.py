@@ -167,7 +167,7 @@ class Course:
         except AttemptFailed as failed:
             self._failed(attempt, failed.failure)
         except asyncio.CancelledError:
-            self._called_off(attempt, lost=self._race is not None and self._race.calls_off)
+            self._called_off(attempt, lost=self._race is not None and self._race.is_lost())
             raise
         return attempt
 

@@ -159,7 +159,7 @@ class Exchange:
         return None if self.content_s is None else self.content_s - self.began_s
 
     def hurry(self) -> None:
-        """Come to an end: what has begun by saying that it breaks off, anything else by a cut."""
+        """Come to an end: it breaks off, and says so where it still can."""
         self.is_hurried = True
         if self.attempt and self.attempt.stream:
             self.attempt.expire()

@@ -47,10 +47,12 @@ class Handler:
         try:
             return await self._walk(exchange, course, front)
         except asyncio.CancelledError:
-            if not (exchange.is_hurried and front and front.response):
+            has_begun = exchange.code and not (front and front.response)
+            if has_begun or not exchange.is_hurried:
                 raise
             uncancel()
-            return await self._give_up(exchange, course, front, GiveUp(deadline=True))
+            exchange.entry = None  # nobody has answered
+            return await self._give_up(exchange, course, front, GiveUp(leaving=True))
         finally:
             course.close()
             if front:

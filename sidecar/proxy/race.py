@@ -18,7 +18,7 @@ class Race:
     """
 
     def __init__(self, is_over: Callable[[], bool]) -> None:
-        self.calls_off = False  # those who are cancelled now have lost, and were not hung up on
+        self._winner: asyncio.Task[Attempt] | None = None
         self._is_over = is_over
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[Attempt]] = []
@@ -37,6 +37,10 @@ class Race:
             if task is running and not self._content.done():
                 self._content.set_result(task)
 
+    def is_lost(self) -> bool:
+        """Whether another one than whoever runs now was faster."""
+        return self._winner not in {None, asyncio.current_task(self._loop)}
+
     async def run(
         self, first: Racer, after_s: float, second: Callable[[], Racer | None]
     ) -> Attempt:
@@ -50,7 +54,7 @@ class Race:
             if not await _any_of([self._progress, *self._tasks], after_s) and (rival := second()):
                 self._start(rival)
             best = await self._best()
-            self.calls_off = True
+            self._winner = best
             await self._call_off(best)
             return await best
         finally:

@@ -125,7 +125,8 @@ class Upstream:
         again = self.keys.ended(key, model, failure.outcome, failure.wait_s, now_s)
         if again or self.keys.is_lone or failure.outcome is not Outcome.RATE_LIMIT:
             return replace(failure, again=again)
-        return replace(failure, wait_s=self.keys.soonest_s(model, now_s))
+        soonest_s = self.keys.soonest_s(model, now_s)
+        return replace(failure, wait_s=soonest_s, guessed=failure.wait_s is None)
 
     def has_other_keys(self, failure: Failure, model: str, now_s: float) -> bool:
         """Whether only one key of several is at fault, and another is there or soon back."""

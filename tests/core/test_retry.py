@@ -144,6 +144,10 @@ def test_what_is_asked_again_with_a_change_is_no_matter_of_waiting(failure: Fail
     assert wait_s(replace(failure, again=True), pooled=True) is None
 
 
+def test_a_wait_that_nobody_stated_is_not_waited_for() -> None:
+    assert wait_s(replace(refused(429, 1.0), guessed=True)) is None
+
+
 @given(CHANCES, st.floats(0, 60))
 def test_a_stated_wait_is_never_cut_short_and_hardly_prolonged(
     chance: float, stated_s: float

@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import pytest
+from multidict import CIMultiDict
 
 from sidecar.core.events import AttemptEnded, StreamInterrupted
 from sidecar.core.outcome import RequestOutcome
@@ -20,7 +21,7 @@ from sidecar.faults.catalog import Fault, cut, ok, reset, stall, status
 from sidecar.faults.provider import ScriptedProvider
 from sidecar.faults.refusals import INVALID
 from sidecar.faults.refusals import openai as openai_error
-from tests.stories.world import MESSAGES, MODEL, World, a_world_of, eventually, settings_for
+from tests.stories.world import CHAT, MESSAGES, MODEL, World, a_world_of, eventually, settings_for
 
 TEXT = "one two three four five six seven eight nine ten"
 BEGUN = "one two three four"
@@ -316,3 +317,15 @@ async def test_a_word_that_means_nothing_is_refused() -> None:
             )
 
         assert world.first.hits == 0
+
+
+async def test_two_words_for_one_are_refused() -> None:
+    async with a_route(AfterContent.ERROR) as world:
+        said = [("x-sidecar-after-content", "error"), ("x-sidecar-after-content", "resume")]
+
+        answer = await world.http.post(
+            f"{world.api}/v1/chat/completions", json=CHAT, headers=CIMultiDict(said)
+        )
+
+        assert answer.status == 400
+        assert "got error, resume." in (await answer.json())["error"]["message"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.core.outcome import RequestOutcome
-from sidecar.core.policies import RetryPolicy, Streaming, Timeouts
+from sidecar.core.policies import Hedge, RetryPolicy, Streaming, Timeouts
 from sidecar.faults.answer import Answer
 from sidecar.faults.catalog import cut, ok, stall
 from tests.stories.test_retries import attempts
@@ -58,6 +58,30 @@ async def test_what_has_begun_ends_with_an_error_in_band(first: Any, mode: str) 
             RequestOutcome.INTERRUPTED,
             RequestOutcome.EXHAUSTED,
         )
+
+
+@pytest.mark.parametrize("hedge", [Hedge(), Hedge(after=0.1)], ids=["alone", "hedged"])
+@pytest.mark.parametrize("mode", ["whole", "buffer"])
+async def test_what_has_not_begun_is_told_of_the_end(mode: str, hedge: Hedge) -> None:
+    async with a_world(timeouts=PATIENT, hedge=hedge, drain_timeout_s=0.05) as world:
+        world.first.plays(ok(words=100, delay_s=0.05))
+        world.second.plays("silence")
+        stream = {"stream": True} if mode == "buffer" else {}
+        headers = {"x-sidecar-after-content": "buffer"}
+        asked = world.http.post(
+            f"{world.api}/v1/chat/completions", json={**CHAT, **stream}, headers=headers
+        )
+        call = asyncio.ensure_future(asked)
+        await asyncio.sleep(0.4)
+
+        await world.sidecar.drain()
+        answer = await call
+
+        assert answer.status == 503
+        assert (await answer.json())["error"]["code"] == "shutting_down"
+        assert answer.headers["x-sidecar-attempts"].startswith("first;cancelled;")
+        assert "x-sidecar-provider" not in answer.headers
+        assert world.requests()[-1].outcome is RequestOutcome.EXHAUSTED
 
 
 async def test_a_held_answer_leaves_the_next_provider_its_time() -> None:
