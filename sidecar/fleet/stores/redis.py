@@ -50,7 +50,8 @@ return {1, now, new}
 """.replace("KEPT_MS", str(KEPT_MS))
 )
 
-# It writes, so that a replica refuses it: what is read is what the primary has.
+# It writes, so that a replica refuses it: what is read is what the primary has. The pods come as
+# one text, as redis-py takes 2 ms for a thousand answers.
 SYNC = Script(
     """
 local time = redis.call('TIME')
@@ -62,7 +63,7 @@ local records = {}
 for i = 2, #KEYS do
   records[i - 1] = redis.call('HMGET', KEYS[i], 'data')[1]
 end
-return {now, redis.call('ZRANGE', KEYS[1], 0, -1), records}
+return {now, cjson.encode(redis.call('ZRANGE', KEYS[1], 0, -1)), records}
 """.replace("POD_LIVES_MS", str(POD_LIVES_MS))
 )
 
@@ -88,7 +89,7 @@ class RedisStore:
         keys = [f"{self._prefix}pods", *map(self._key, names)]
         now_ms, pods, texts = await self._primary.run(SYNC, keys, pod)
         records = (self._read(text) for text in texts if text)
-        return Sync(now_ms, tuple(filter(None, records)), tuple(pod.decode() for pod in pods))
+        return Sync(now_ms, tuple(filter(None, records)), tuple(orjson.loads(pods)))
 
     async def cas(self, seen_rev: int, new: Record, guard: Guard = UNGUARDED) -> Swap:
         """Write `new`, if nothing else was written meanwhile, by one script."""

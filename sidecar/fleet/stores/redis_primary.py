@@ -55,7 +55,6 @@ class Primary:
         self._tls = place.tls and _trust(place.tls)
         self._turns = cycle(place.addresses)
         self._at: Address | None = None
-        self._finding = asyncio.Lock()
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
         self._listening: set[Connection] = set()
@@ -136,10 +135,9 @@ class Primary:
         return await self._connect(at, self._place.login)
 
     async def _locate(self) -> Address:
-        async with self._finding:
-            if self._at is None:
-                self._at = await self._find()
-            return self._at
+        if self._at is None:
+            self._at = await self._find()
+        return self._at
 
     async def _find(self) -> Address:
         if self._place.service:

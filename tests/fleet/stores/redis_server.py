@@ -99,9 +99,12 @@ class RedisServer:
         self._password = password or None
 
     def count(self) -> dict[str, int]:
-        """How often each command was called since the last `CONFIG RESETSTAT`."""
+        """How often each command was sent since the last `CONFIG RESETSTAT`."""
         told: dict[str, dict[str, int]] = self.ask("INFO", "commandstats")
-        return {name.removeprefix("cmdstat_"): one["calls"] for name, one in told.items()}
+        return {
+            name.removeprefix("cmdstat_"): one["calls"] + one["rejected_calls"]
+            for name, one in told.items()
+        }
 
     def _configuration(self) -> list[str]:
         common = ["--port", str(self.port), "--bind", HOST, "--dir", self._folder.name]
@@ -138,11 +141,16 @@ def cluster() -> tuple[RedisServer, ...]:
     for number, node in enumerate(nodes):
         first, last = number * 5461, (number + 1) * 5461 - (number < 2)
         node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
+    wait_until(lambda: all([_has_joined(node, nodes) for node in nodes]))  # noqa: C419  ask each
+    return tuple(nodes)
+
+
+def _has_joined(node: RedisServer, nodes: list[RedisServer]) -> bool:
+    told = node.ask("CLUSTER INFO")
+    if int(told["cluster_known_nodes"]) < len(nodes):  # who is busy misses an introduction
         bus_port = nodes[0].ask("CONFIG GET", "cluster-port")["cluster-port"]
         node.ask("CLUSTER", "MEET", HOST, nodes[0].port, bus_port)
-    for node in nodes:
-        wait_until(lambda node=node: node.ask("CLUSTER INFO")["cluster_state"] == "ok")
-    return tuple(nodes)
+    return bool(told["cluster_state"] == "ok")
 
 
 def sentinel_of(server: RedisServer) -> RedisServer:

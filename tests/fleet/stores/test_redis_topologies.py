@@ -67,7 +67,7 @@ async def test_a_new_primary_is_found_when_the_old_one_dies(
 ) -> None:
     async with opened(at_sentinels(sentinel), op_timeout_s=0.25) as store:
         await store.cas(0, NEW)
-        await asyncio.sleep(0.05)  # replicas lag
+        wait_until(lambda: has_all_of(*pair))
         pair[0].stop()
         swap, failures = await written(store, 1)
 
@@ -81,6 +81,7 @@ async def test_a_primary_that_was_demoted_is_left(
     old, new = pair
     async with opened(at_sentinels(sentinel), op_timeout_s=0.25) as store:
         await store.cas(0, NEW)
+        wait_until(lambda: has_all_of(old, new))
         wait_until(lambda: fails_over(sentinel))
         wait_until(lambda: not is_replica(new))
         old.ask("REPLICAOF", HOST, new.port)  # the Sentinel would, some seconds later
@@ -112,6 +113,17 @@ async def test_a_sentinel_that_wants_a_password_gets_it(calm: RedisServer) -> No
         with pytest.raises(StoreUnavailable, match="invalid username-password") as told:
             await store.sync((), "a")
     assert "s3crot" not in str(told.value)
+
+
+async def test_a_database_is_chosen_behind_sentinels(calm: RedisServer) -> None:
+    namespace = token_hex(8)
+    async with (
+        opened(f"{at_sentinels(calm)}/1", namespace) as store,
+        opened(f"{shared().url}/1", namespace) as direct,
+    ):
+        await store.cas(0, NEW)
+
+        assert (await direct.sync(["gemini"], "a")).records == (ONCE,)
 
 
 async def test_a_service_that_no_sentinel_knows_is_named(calm: RedisServer) -> None:
@@ -169,6 +181,23 @@ async def test_nodes_that_are_gone_or_silent_are_passed_over() -> None:
 
     assert swap.done
     assert failures == 2
+
+
+async def test_a_node_where_who_asks_gave_up_is_passed_over() -> None:
+    async with (
+        answering(b"") as silent_port,
+        opened(f"redis+cluster://{HOST}:{silent_port},{HOST}:{cluster()[0].port}") as store,
+    ):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(store.sync((), "a"), 0.1)
+
+        assert (await store.sync((), "a")).pods == ("a",)
+
+
+@pytest.mark.parametrize("namespace", ["}", "{}", "a}b{c", "ü /\r\n"])
+async def test_any_namespace_stays_on_one_node(namespace: str) -> None:
+    async with opened(at_cluster(*cluster()), namespace) as store:
+        assert (await store.sync(("gemini", "openai"), "a")).pods == ("a",)
 
 
 async def test_a_redirection_without_a_host_stays_with_the_host() -> None:
@@ -229,6 +258,11 @@ def by_slot_of(namespace: str) -> list[RedisServer]:
     """The nodes of the cluster; the one that keeps `namespace` comes first."""
     slot = cluster()[0].ask("CLUSTER KEYSLOT", f"llm-failover:{{{namespace}}}:pods")
     return sorted(cluster(), key=lambda node: cluster().index(node) != min(slot // 5461, 2))
+
+
+def has_all_of(primary: RedisServer, replica: RedisServer) -> bool:
+    key = next(iter(primary.ask("KEYS", "*:breaker:*")))
+    return bool(replica.ask("EXISTS", key))
 
 
 def fails_over(sentinel: RedisServer) -> bool:
