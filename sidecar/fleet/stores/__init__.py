@@ -9,9 +9,17 @@ from sidecar.core.policies import Fleet
 from sidecar.fleet.stores.base import Store
 from sidecar.fleet.stores.memory import MemoryStore
 
+
+def _open_etcd(url: str, fleet: Fleet, clock: Clock) -> Store:
+    from sidecar.fleet.stores.etcd import open_etcd
+
+    return open_etcd(url, fleet, clock)
+
+
 # By the scheme of the URL. What a store needs from outside is imported when it is made.
 KINDS: dict[str, Callable[[str, Fleet, Clock], Store]] = {
     "memory": lambda _, __, clock: MemoryStore(clock),
+    **dict.fromkeys(("etcd", "etcds"), _open_etcd),
 }
 
 
