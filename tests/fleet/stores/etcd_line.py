@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ class Line:
     host: str = ""
     asked: list[str] = field(default_factory=list)
     watches: list[asyncio.Event] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # a connection has ended
 
     def silence_watches(self) -> None:
         """Carry nothing more of the watches that there are; new ones are fine."""
@@ -48,31 +49,48 @@ async def line_to(port: int) -> AsyncIterator[Line]:
 async def _serve(
     line: Line, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    carries = asyncio.Event()
-    carries.set()
-    far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-
-    async def ask() -> None:
-        while chunk := await reader.read(65536):
-            paths = [path.decode() for path in ASKED.findall(chunk)]
-            line.asked += paths
-            if "/v3/watch" in paths:
-                line.watches.append(carries)
-            far_writer.write(chunk)
-
-    async def answer() -> None:
-        while chunk := await far_reader.read(65536):
-            await carries.wait()
-            writer.write(chunk)
-
-    both = [asyncio.create_task(ask()), asyncio.create_task(answer())]
+    ends = [writer]
     try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        ends.append(far_writer)
+        carries = asyncio.Event()
+        carries.set()
+        await _first_of(
+            _ask(line, reader, far_writer, carries), _answer(far_reader, writer, carries)
+        )
     finally:
-        for task in both:
-            task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        for each in (writer, far_writer):
-            each.close()
+        line.ended.set()
+        for end in ends:
+            end.close()
+        for end in ends:
             with suppress(OSError):
-                await each.wait_closed()
+                await end.wait_closed()
+
+
+async def _ask(
+    line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, carries: asyncio.Event
+) -> None:
+    while chunk := await reader.read(65536):
+        paths = [path.decode() for path in ASKED.findall(chunk)]
+        line.asked += paths
+        if "/v3/watch" in paths:
+            line.watches.append(carries)
+        writer.write(chunk)
+
+
+async def _answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, carries: asyncio.Event
+) -> None:
+    while chunk := await reader.read(65536):
+        await carries.wait()
+        writer.write(chunk)
+
+
+async def _first_of(*jobs: Coroutine[None, None, None]) -> None:
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

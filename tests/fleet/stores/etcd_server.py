@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import http.client
 import json
+import os
 import signal
 import socket
 import ssl
@@ -73,7 +74,9 @@ class Member:
 
     def freeze(self) -> None:
         """Stop it where it is; its connections stay."""
+        assert self._process
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on."""
