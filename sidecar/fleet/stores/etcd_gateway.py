@@ -30,6 +30,9 @@ STALE_TOKENS = (
     "etcdserver: revision of auth store is old",
     "etcdserver: user name is empty",  # of a token from before authentication was enabled
 )
+ETCDS = {"header", "result", "error", "message"}  # one of them is in each of its answers
+# of gRPC: invalid argument, not found, permission denied, exhausted, precondition, unauthenticated
+REFUSALS = (3, 5, 7, 8, 9, 16)
 # notice a peer that is gone without a word within five seconds
 KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
 
@@ -239,21 +242,30 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes | None, 
 
 
 def _judge(status: int, text: bytes) -> Json:
-    """What an answer says. Errors may come under any status, also in a stream that began well."""
-    try:
-        answer = orjson.loads(text)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise StoreUnavailable(f"status {status} without JSON")
+    """What an answer says. Errors may come under any status, also in a stream that began well.
+
+    They look differently in etcd 3.6, whose gateway is another version.
+    """
+    answer = _parse(text)
+    if not ETCDS & answer.keys():
+        raise StoreUnavailable(f"status {status}, not from etcd")
     if "error" not in answer and status == 200:
         return answer
     error = answer.get("error")
     told = error if isinstance(error, dict) else answer
     reason = str(told.get("message") or error)[:MAX_REASON]
-    if told.get("http_code", status) >= 500:
-        raise StoreUnavailable(f"status {status}: {reason}")
-    raise Refused(reason)
+    if told.get("grpc_code", told.get("code")) in REFUSALS:
+        raise Refused(reason)
+    raise StoreUnavailable(f"status {status}: {reason}")
+
+
+def _parse(text: bytes) -> Json:
+    """The object that `text` is, or else an empty one."""
+    try:
+        answer = orjson.loads(text)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _told(error: Exception | None) -> str:

@@ -290,18 +290,46 @@ async def test_nobody_there_is_told_without_the_password(namespace: str) -> None
             assert "secret" not in f"{raised.value!r} {raised.value.__cause__!r}"
 
 
-async def test_something_else_that_answers_is_no_store(namespace: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, "<html>", "does not answer: status 200, not from etcd"),
+        (302, "", "does not answer: status 302, not from etcd"),
+        (200, "{}", "does not answer: status 200, not from etcd"),
+        (200, "[]", "does not answer: status 200, not from etcd"),
+        (503, '{"error": "no leader", "code": 14}', "does not answer: status 503: no leader"),
+        (403, '{"error": "denied", "code": 7}', "refuses: denied"),
+        (403, '{"message": "denied", "code": 7}', "refuses: denied"),
+        (200, '{"error": {"message": "denied", "grpc_code": 7}}', "refuses: denied"),
+        (200, '{"error": {"message": "denied", "code": 7}}', "refuses: denied"),
+        (200, '{"error": {"message": "no leader", "code": 14}}', "status 200: no leader"),
+    ],
+    ids=[
+        "page",
+        "elsewhere",
+        "empty",
+        "list",
+        "3.5",
+        "3.5",
+        "3.6",
+        "3.5 in band",
+        "3.6 in band",
+        "in band",
+    ],
+)
+async def test_an_answer_that_is_none_is_told(
+    namespace: str, status: int, body: str, told: str
+) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>")
+        head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        writer.write((head + body).encode())
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with (
-        server,
-        opened(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", namespace) as store,
-    ):
-        with pytest.raises(StoreUnavailable, match="status 200 without JSON"):
+    port = server.sockets[0].getsockname()[1]
+    async with server, opened(f"127.0.0.1:{port}", namespace) as store:
+        with pytest.raises(StoreUnavailable, match=told):
             await store.sync([], "a")
 
 
@@ -309,11 +337,10 @@ async def test_when_a_member_is_killed_the_others_are_asked(
     members: list[Member], namespace: str
 ) -> None:
     async with opened(hosts(members), namespace, timeout_s=2.0) as store:
-        rev = 0
-        for member in members:
+        for rev, member in enumerate(members):
             member.kill()
             await eventually_syncs(store)  # they may have to choose another leader
-            rev = await written_once(store, rev)
+            assert (await store.cas(rev, NEW)).done
             member.restart()
 
 
@@ -571,13 +598,6 @@ async def eventually_syncs(store: Store) -> None:
                 await store.sync([], "a")
                 return
             await asyncio.sleep(0.05)
-
-
-async def written_once(store: Store, rev: int) -> int:
-    swap = await store.cas(rev, NEW)
-    assert swap.done
-    assert swap.record
-    return swap.record.rev
 
 
 async def timed(store: Store) -> float:
