@@ -157,7 +157,7 @@ class EtcdStore:
                     return
                 for change in self._heard(result):
                     yield change
-                if self._lag.is_behind():
+                if message is None and self._lag.is_behind():
                     self._gateway.move_on()
                     return
 

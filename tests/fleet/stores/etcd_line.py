@@ -18,6 +18,7 @@ class Line:
     host: str = ""
     asked: list[str] = field(default_factory=list)
     watches: list[asyncio.Event] = field(default_factory=list)
+    loses: str = ""  # the answers to questions at this path, and what follows them
     ended: asyncio.Event = field(default_factory=asyncio.Event)  # a connection has ended
 
     def silence_watches(self) -> None:
@@ -75,6 +76,8 @@ async def _ask(
         line.asked += paths
         if "/v3/watch" in paths:
             line.watches.append(carries)
+        if line.loses in paths:
+            carries.clear()
         writer.write(chunk)
 
 

@@ -130,6 +130,20 @@ async def test_a_synchronisation_writes_the_pods_key_once(server: Member, namesp
 # --- leases
 
 
+async def test_a_lease_whose_grant_was_not_heard_is_not_granted_twice(
+    server: Member, namespace: str
+) -> None:
+    async with line_to(server.port) as line, opened(line.host, namespace, 0.25) as store:
+        line.loses = "/v3/lease/grant"
+        with pytest.raises(StoreUnavailable, match=r"does not answer|took too long"):
+            await store.sync([], "a")
+        line.loses = ""
+        pods = (await store.sync([], "a")).pods
+
+    assert pods == ("a",)
+    assert line.asked == ["/v3/lease/grant", "/v3/lease/grant", "/v3/kv/txn"]
+
+
 async def test_a_pod_whose_lease_ran_out_shows_itself_again(server: Member, namespace: str) -> None:
     async with opened(server.host, namespace) as store:
         await store.sync([], "a")
@@ -227,6 +241,24 @@ async def test_an_operation_cancelled_in_the_middle_leaves_the_store_usable(
         swap = await store.cas(0, NEW, Guard(token="t"))
 
     assert (swap.done, swap.record) == (True, replace(NEW, rev=1))
+
+
+async def test_a_write_whose_answer_was_lost_is_known_again_by_the_next_member(
+    server: Member, namespace: str
+) -> None:
+    async with (
+        line_to(server.port) as one,
+        line_to(server.port) as two,
+        opened(f"{one.host},{two.host}", namespace) as store,
+    ):
+        await store.cas(0, NEW)
+        one.loses = "/v3/kv/txn"
+        swaps = [await store.cas(1, NEW)]
+        one.loses, two.loses = "", "/v3/kv/txn"
+        swaps.append(await store.cas(2, NEW))
+
+    assert [swap.done for swap in swaps] == [True, True]
+    assert [swap.record and swap.record.rev for swap in swaps] == [2, 3]
 
 
 async def test_a_record_of_a_newer_version_is_left_out_and_left_alone(
@@ -459,6 +491,21 @@ async def test_a_watch_that_died_in_silence_is_noticed(server: Member, namespace
             assert await anext(changes) == Lost()
         await two.cas(1, NEW)
         assert getattr(await anext(changes), "rev", 0) == 2
+
+
+async def test_a_slow_listener_is_no_dead_watch(server: Member, namespace: str) -> None:
+    async with (
+        line_to(server.port) as line,
+        opened(line.host, namespace) as store,
+        aclosing(store.changes()) as changes,
+    ):
+        assert await anext(changes) == Lost()
+        await store.cas(0, NEW)
+        await asyncio.sleep(1.2)
+
+        assert await anext(changes) == replace(NEW, rev=1)
+
+    assert line.asked.count("/v3/watch") == 1
 
 
 async def test_a_watch_moves_with_the_operations(server: Member, namespace: str) -> None:
