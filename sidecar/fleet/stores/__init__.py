@@ -18,6 +18,12 @@ def _redis(url: str, fleet: Fleet, _: Clock) -> Store:
     return RedisStore(url, fleet)
 
 
+def _etcd(url: str, fleet: Fleet, clock: Clock) -> Store:
+    from sidecar.fleet.stores.etcd import open_etcd
+
+    return open_etcd(url, fleet, clock)
+
+
 # By the scheme of the URL. What a store needs from outside is imported when it is made.
 KINDS: dict[str, Callable[[str, Fleet, Clock], Store]] = {
     "memory": lambda _, __, clock: MemoryStore(clock),
@@ -27,6 +33,7 @@ KINDS: dict[str, Callable[[str, Fleet, Clock], Store]] = {
     "rediss+sentinel": _redis,
     "redis+cluster": _redis,
     "rediss+cluster": _redis,
+    **dict.fromkeys(("etcd", "etcds"), _etcd),
 }
 
 

@@ -19,6 +19,7 @@ from sidecar.fleet.stores import open_store
 from sidecar.fleet.stores.base import Store
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import FakeClock
+from tests.fleet.stores import etcd_server
 from tests.fleet.stores.redis_server import BINARIES, HOST, cluster, login, shared
 
 Maker = Callable[[FakeClock], AbstractAsyncContextManager[Store]]
@@ -38,6 +39,14 @@ async def opened(url: str, namespace: str = "", op_timeout_s: float = 5.0) -> As
 @asynccontextmanager
 async def memory(clock: FakeClock) -> AsyncIterator[Store]:
     yield MemoryStore(clock)
+
+
+@asynccontextmanager
+async def etcd(clock: FakeClock) -> AsyncIterator[Store]:
+    fleet = Fleet(namespace=etcd_server.namespace(), op_timeout_s=2.0)  # the machine may be busy
+    store = open_store(f"etcd://{etcd_server.shared().host}", fleet, clock)
+    yield store
+    await store.close()
 
 
 @asynccontextmanager
@@ -67,6 +76,7 @@ MAKERS: dict[str, Maker] = {
     **{f"redis of {binary}": partial(on_redis, binary=binary) for binary in BINARIES},
     "rediss": on_redis_by_tls,
     "redis+cluster": on_redis_cluster,
+    "etcd": etcd,
 }
 
 

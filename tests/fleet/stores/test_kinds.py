@@ -8,6 +8,7 @@ from sidecar.config.loading import read_settings
 from sidecar.config.not_yet import STORES
 from sidecar.core.policies import Fleet
 from sidecar.fleet.stores import KINDS, open_store
+from sidecar.fleet.stores.etcd import EtcdStore
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import FakeClock
 
@@ -19,6 +20,11 @@ routes: [{models: ["*"], chain: [one]}]
 
 def test_a_store_is_opened_by_the_scheme_of_its_url() -> None:
     assert isinstance(open_store("memory", Fleet(), FakeClock()), MemoryStore)
+
+
+@pytest.mark.parametrize("scheme", ["etcd", "etcds"])
+def test_etcd_is_opened_by_either_scheme(scheme: str) -> None:
+    assert isinstance(open_store(f"{scheme}://h:2379", Fleet(), FakeClock()), EtcdStore)
 
 
 def test_an_unknown_store_is_named_without_its_secrets() -> None:
