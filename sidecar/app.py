@@ -14,15 +14,16 @@ from typing import Any, Self
 
 from sidecar import __version__
 from sidecar.clock import Clock, SystemClock
-from sidecar.config import redacted
+from sidecar.config import ConfigError, redacted
+from sidecar.config.problem import Place, Problem
 from sidecar.config.quantity import parse_quantity
 from sidecar.core.events import Event, Report, State
-from sidecar.core.policies import Fleet
 from sidecar.core.settings import Settings
 from sidecar.core.units import Unit
 from sidecar.dialects.memory import Memory
 from sidecar.fleet.lane import Member
 from sidecar.fleet.stores import open_store
+from sidecar.fleet.stores.base import Store
 from sidecar.fleet.view import FleetBreakers
 from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
@@ -48,7 +49,8 @@ OPERATOR = "operator"
 class Sidecar(AbstractAsyncContextManager["Sidecar"]):
     """Everything, running while entered. `api` and `admin` hold the real ports from then on.
 
-    `reports` are observers beside the metrics and the status.
+    `reports` are observers beside the metrics and the status. Raises `ConfigError` for a store that
+    cannot be opened; whether it can be reached does not matter.
     """
 
     def __init__(
@@ -68,9 +70,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         self._upstreams: dict[str, Upstream] = {}
         self._breakers = FleetBreakers(
             [entry for route in settings.routes for entry in route.chain],
-            open_store(settings.store, Fleet(), self._clock),
+            _opened_store(settings, self._clock),
             self._clock,
-            Member(pod_name(), Fleet(), self._report),
+            Member(pod_name(), settings.fleet, self._report),
         )
         looks = Looks(self._breakers.snapshot, self._keys, self._breakers.store_status)
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256), looks)
@@ -213,6 +215,14 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             asdict(one) for one in self._breakers.snapshot() if name in (one.name, one.provider)
         ]
         return found[0] if len(found) == 1 else {"breakers": found}
+
+
+def _opened_store(settings: Settings, clock: Clock) -> Store:
+    try:
+        return open_store(settings.store, settings.fleet, clock)
+    except ValueError as error:
+        what = str(error).removeprefix("store: ")
+        raise ConfigError([Problem(place=Place(""), path="store", what=what)]) from None
 
 
 def pod_name() -> str:

@@ -28,6 +28,7 @@ Options = argparse.Namespace
 
 def serve(options: Options) -> int:
     """Answer calls until told to stop; SIGTERM drains."""
+    from sidecar.config import ConfigError
     from sidecar.proxy.credential import UnusableCredential
     from sidecar.serving import serve as run
 
@@ -43,6 +44,9 @@ def serve(options: Options) -> int:
     except UnusableCredential as error:
         complain(f"sidecar: {error}")
         return FAILED
+    except ConfigError as error:
+        complain(f"sidecar: {error}")
+        return USAGE
 
 
 def taken(*addresses: Address) -> str:

@@ -46,6 +46,7 @@ OWNERS = {
 STORES_MAY_KNOW = (
     *("sidecar.clock", "sidecar.fleet.stores"),
     *("sidecar.core.record", "sidecar.core.record_json", "sidecar.core.policies"),
+    *("sidecar.core.redis_url", "sidecar.core.etcd_address", "sidecar.core.tls_files"),
 )
 
 

@@ -74,7 +74,7 @@ class Cursor:
         try:
             yield
         except Wrong as wrong:
-            got = HIDDEN if sensitive else self.node.shown
+            got = wrong.got or (HIDDEN if sensitive else self.node.shown)
             # what was meant is made from what was read, and a variable's value stays hidden
             meant = "" if sensitive or self.node.template else wrong.meant
             self.report(str(wrong), got=got if wrong.shows_value else "", meant=meant)

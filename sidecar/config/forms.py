@@ -9,10 +9,10 @@ from typing import Any
 from sidecar.config.containers import ListOf, MapOf
 from sidecar.config.cursor import Cursor, Given
 from sidecar.config.errors import RULES
-from sidecar.config.not_yet import NOT_YET, STORES
 from sidecar.config.problem import Wrong, closest
 from sidecar.config.sections import Section, shape_of
 from sidecar.config.shapes import Choice, Json, Optional, Quantity, SecretText, Text, Whole
+from sidecar.config.store_url import StoreUrl
 from sidecar.config.urls import BaseUrl, ProxyUrl
 from sidecar.core.headers import OF_THE_CONNECTION
 from sidecar.core.policies import P95, BreakerPolicy, ContentFilter, Hedge, RetryPolicy, Timeouts
@@ -33,25 +33,6 @@ class Kind(Text):
     def schema(self) -> Json:
         """The kinds there are."""
         return Choice(PRESETS).schema()
-
-
-class Store(Text):
-    """Where the breakers of the fleet meet. Its URL may hold a password."""
-
-    sensitive = True
-
-    def parse(self, text: str) -> str:
-        """The store itself. Raises `Wrong` without its password."""
-        scheme = text.partition("://")[0]
-        if scheme in STORES:
-            raise Wrong(f"{scheme}:// {NOT_YET}", shows_value=False)
-        if text != "memory":
-            raise Wrong("must be memory")
-        return text
-
-    def schema(self) -> Json:
-        """The stores there are."""
-        return Choice(["memory"]).schema()
 
 
 class Providers(MapOf):
@@ -194,7 +175,7 @@ FILE = Section(
     Settings,
     providers=Providers(PROVIDER, NAME),
     routes=ListOf(ROUTE),
-    store=Store(),
+    store=StoreUrl(),
     breaker=shape_of(BreakerPolicy),
     timeouts=shape_of(Timeouts),
     retry=shape_of(RetryPolicy),

@@ -10,11 +10,9 @@ NOT_YET = "is not supported by this version; remove it"
 # `*` stands for any one part of a path: a provider's name, a position in a list.
 KEYS = (
     "tracing",
-    "fleet",
     "breaker.all_open",
     "providers.*.breaker.all_open",
 )
-STORES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "etcd", "etcds")
 
 _PATTERNS = tuple(tuple(key.split(".")) for key in KEYS)
 

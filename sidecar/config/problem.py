@@ -49,13 +49,17 @@ class ConfigError(Exception):
 class Wrong(ValueError):
     """A value that cannot be used: a problem before it has a place.
 
-    `shows_value` says whether the value helps to see why.
+    `shows_value` says whether the value helps to see why; `got` is the value in a form without
+    secrets, where the value itself is not to be shown.
     """
 
-    def __init__(self, what: str, *, meant: str = "", shows_value: bool = True) -> None:
+    def __init__(
+        self, what: str, *, meant: str = "", shows_value: bool = True, got: str = ""
+    ) -> None:
         super().__init__(what)
         self.meant = meant
         self.shows_value = shows_value
+        self.got = got
 
 
 def printable(text: str) -> str:

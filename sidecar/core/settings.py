@@ -17,6 +17,7 @@ from sidecar.core.policies import (
     AfterContent,
     BreakerPolicy,
     ContentFilter,
+    Fleet,
     Hedge,
     RetryPolicy,
     Scope,
@@ -230,6 +231,7 @@ class Settings:
     drain_timeout_s: Seconds = 25.0
     admin_token: Secret | None = None
     store: str = "memory"
+    fleet: Fleet = field(default_factory=Fleet)
     prices: tuple[tuple[str, Price], ...] = ()  # by provider/model
 
     def route_for(self, model: str) -> Route | None:

@@ -36,6 +36,11 @@ class Asking:
         return self._health.degraded
 
     @property
+    def has_answered(self) -> bool:
+        """Whether the store has answered since this pod's start."""
+        return self._health.heard_s is not None
+
+    @property
     def live_pods(self) -> int:
         """How many pods share the store, this one included."""
         return 1 if self.degraded else max(1, self._live)

@@ -55,6 +55,7 @@ class BackgroundLane:
         self._waiting: dict[tuple[str, ...], Waiting] = {}
         self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
         self._is_alone = False
+        self._has_warned = False
         self._asking: tuple[str, ...] = ()
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -104,7 +105,7 @@ class BackgroundLane:
         self._spawn(wait())
 
     async def open(self) -> None:
-        """Begin to follow the store. It need not be there yet."""
+        """Begin to follow the store. It need not be there yet: then the log has a warning."""
         for job in (self._work, self._follow, self._stay_in_step):
             self._spawn(self._for_ever(job))
 
@@ -146,7 +147,7 @@ class BackgroundLane:
             async with self._one_at_a_time:
                 await self._do(waiting)
         except StoreUnavailable as error:
-            log.debug("breaker store unavailable", extra={"error": str(error)})
+            self._tell(error)
             self._listener.unanswered(waiting.name)
 
     def _next(self) -> Waiting:
@@ -238,6 +239,13 @@ class BackgroundLane:
                 merge = Merge(pod=self._pod, snapshot=known)
                 self._put(Waiting(name, merge, self._clock.monotonic(), seen))
 
+    def _tell(self, error: StoreUnavailable) -> None:
+        """Say once that the store was not there at the start, with the reason."""
+        is_first = not (self._has_warned or self._asks.has_answered)
+        level = logging.WARNING if is_first else logging.DEBUG
+        self._has_warned |= is_first
+        log.log(level, "breaker store unavailable", extra={"error": str(error)})
+
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(job)
         self._tasks.add(task)
@@ -249,7 +257,7 @@ class BackgroundLane:
             try:
                 await job()
             except StoreUnavailable as error:
-                log.debug("breaker store unavailable", extra={"error": str(error)})
+                self._tell(error)
                 await self._clock.sleep(self._asks.retry_s(random.random()))
             except Exception:
                 log.exception("breaker store: an error of our own")

@@ -270,8 +270,9 @@ def test_the_breaker_is_set_in_counts_and_milliseconds() -> None:
         ),
         (
             "SIDECAR_STORE",
-            "redis://:pw@h",
-            "store: redis:// is not supported by this version; remove it",
+            "redis://:pw@h,i",
+            "store: must be one host, or redis+sentinel:// or redis+cluster://,"
+            " got redis://***@h,i",
         ),
         (
             "SIDECAR_ADMIN_TOKEN",

@@ -27,8 +27,8 @@ KEYS = {
     ),
     "key that is a list": ("log: {[a]: info}", "c.yaml:5:7: log: a key must be text"),
     "not served yet": (
-        "fleet: {}",
-        "c.yaml:5:1: fleet: is not supported by this version; remove it",
+        "tracing: {}",
+        "c.yaml:5:1: tracing: is not supported by this version; remove it",
     ),
     "not served yet, within": (
         "breaker: {all_open: fail_fast}",
@@ -139,9 +139,33 @@ KEYS = {
         " got ***",
     ),
     "number for a secret": ("admin_token: 123", "c.yaml:5:14: admin_token: must be text, got ***"),
-    "store that is not served yet": (
-        "store: redis://:pw@host",
-        "c.yaml:5:8: store: redis:// is not supported by this version; remove it",
+    "unknown store": (
+        "store: redes://me:pw@host",
+        "c.yaml:5:8: store: must be one of memory, redis://…, redis+sentinel://…,"
+        " redis+cluster://… (with TLS: rediss), etcd[s]://…, got redes://***@host",
+    ),
+    "store that is no URL": (
+        "store: redis",
+        "c.yaml:5:8: store: must be one of memory, redis://…, redis+sentinel://…,"
+        " redis+cluster://… (with TLS: rediss), etcd[s]://…, got ***",
+    ),
+    "store with a wrong database": (
+        "store: redis://me:pw@host/first",
+        "c.yaml:5:8: store: the database must be a number, got redis://***@host/first",
+    ),
+    "etcd with half a login": (
+        "store: etcd://me@one,two:2379",
+        "c.yaml:5:8: store: etcd needs both a user and a password, or neither,"
+        " got etcd://***@one,two:2379",
+    ),
+    "list for a store": ("store: [redis]", "c.yaml:5:8: store: must be text, got ***"),
+    "namespace without a name": (
+        'fleet: {namespace: ""}',
+        "c.yaml:5:20: fleet.namespace: must not be empty",
+    ),
+    "no time for the store": (
+        "fleet: {op_timeout: 0s}",
+        "c.yaml:5:21: fleet.op_timeout: must be positive, got 0s",
     ),
     "rule that says nothing": (
         "errors: [{match: {}, class: auth}]",
@@ -204,7 +228,6 @@ KEYS = {
         "prices: {one/m: {input: cheap, output: 1}}",
         "c.yaml:5:25: prices.one/m.input: must be a number, not text, got cheap",
     ),
-    "unknown store": ("store: memroy", "c.yaml:5:8: store: must be memory, got ***"),
 }
 
 # The line in place of line 2 of BASE.
@@ -476,7 +499,7 @@ providers:
   two: {kind: openai, nokey: 1, breaker: {success_threshold: 0, failure_ratio: 2}}
 routes:
   - {models: [a], chain: [one, two, three/m]}
-fleet: {}
+tracing: {}
 """
     places = [problem.split(": ")[:2] for problem in problems_of(text)]
 
@@ -487,16 +510,14 @@ fleet: {}
         ["c.yaml:4:62", "providers.two.breaker.success_threshold"],
         ["c.yaml:4:80", "providers.two.breaker.failure_ratio"],
         ["c.yaml:6:37", "routes.0.chain.2"],
-        ["c.yaml:7:1", "fleet"],
+        ["c.yaml:7:1", "tracing"],
     ]
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        *("tracing: off", "fleet: {}", "breaker: {all_open: fail_fast}"),
-        *("store: rediss://h", "store: redis+sentinel://h", "store: redis+cluster://h"),
-        *("store: etcd://h", "store: etcds://h"),
+        *("tracing: off", "breaker: {all_open: fail_fast}"),
     ],
 )
 def test_what_is_not_served_yet_is_refused_and_not_called_unknown(line: str) -> None:

@@ -58,7 +58,7 @@ WRONG = [
 LITERAL = [
     *("admin_token: [SECRET]", "admin_token: {a: SECRET}", "admin_tokn: SECRET", "store: SECRET"),
     *('admin_token: "SECRET\\n;"', "admin_token: *SECRET", "admin_token: !SECRET x"),
-    *("store: redis://:SECRET@h", "providers: {one: SECRET}", "providers: SECRET"),
+    *("store: redis://:SECRET@h,i", "providers: {one: SECRET}", "providers: SECRET"),
     *("providers: {one: {kind: openai, proxy: 'socks5://u:SECRET@h'}}",),
     *("providers: {one: {kind: openai, base_url: 'ftp://u:SECRET@h'}}",),
     *("providers: {one: {kind: openai, base_url: 'ftp://h?key=SECRET'}}",),
