@@ -33,9 +33,9 @@ routes:
       - gemini/gemini-3-flash
       - huggingface/meta-llama/Llama-3.3-70B-Instruct
       - {provider: anthropic, model: claude-haiku-4-5, prefill: true}
-timeouts: {connect: 500ms, first_token: 500ms, idle: 500ms, answer: 1800ms, total: 10s}
-breaker: {open_timeout: 1500ms}
-retry: {max_wait: 1200ms}
+timeouts: {connect: 500ms, first_token: 500ms, idle: 500ms, answer: 1400ms, total: 10s}
+breaker: {open_timeout: 1s}
+retry: {max_wait: 400ms}
 """
 BROKEN_OFF = ("cut", "reset_amid", "stall", "no_finish", "tool_call_cut", "prefill_rejected")
 
@@ -72,7 +72,7 @@ def test_every_row_is_played_or_said_to_be_left_out(card: Scorecard) -> None:
 def test_it_takes_as_long_as_its_rows_side_by_side(card: Scorecard) -> None:
     one_by_one_s = sum(result.sight.seconds for result in card.results)
 
-    assert card.seconds < one_by_one_s / 4
+    assert card.seconds < one_by_one_s / 2
 
 
 def test_a_broken_stream_ends_as_the_operator_wants(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_a_drill_that_is_stopped_is_quiet(quick: str) -> None:
 
 def test_a_second_provider_beside_a_slow_one_breaks_no_promise(tmp_path: Path) -> None:
     text = f"{QUICK}hedge: {{after: 1ms}}\n"
-    rows = ("rate_limit_wait", "silence", "tool_call_cut", "utf8", "content_filter")
+    rows = ("rate_limit_wait", "silence", "tool_call_cut", "no_done", "content_filter")
 
     assert broken(drilled(tmp_path / "hedge.yaml", text, *rows)) == {}
 
