@@ -20,6 +20,7 @@ ASIDES = {"parked": "parked", "cooling down": "cooldown_s"}  # in the order in w
 GREEN, YELLOW, RED, PURPLE, PLAIN = (f"\x1b[{number}m" for number in (32, 33, 31, 35, 0))
 COLORS = {"closed": GREEN, "half_open": YELLOW, "open": RED}
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+PODS_SHOWN = 10
 
 
 def overview(status: Json, now: float, *, color: bool) -> str:
@@ -28,7 +29,7 @@ def overview(status: Json, now: float, *, color: bool) -> str:
     heading, *lines = aligned([HEADINGS, *(row(provider, now) for provider in providers)])
     if color:
         lines = [painted(line, one) for line, one in zip(lines, providers, strict=True)]
-    return "\n".join([who_serves(status), "", heading, *lines])
+    return "\n".join([who_serves(status), *who_shares(status), "", heading, *lines])
 
 
 # Where a provider stands
@@ -135,6 +136,23 @@ def name_of(entry: str, chain: Sequence[str]) -> str:
     provider = entry.partition("/")[0]
     several = [one.partition("/")[0] for one in chain].count(provider) > 1
     return entry if several else provider
+
+
+# The store
+
+
+def who_shares(status: Json) -> list[str]:
+    """One sentence on the store and the pods that share it; none where breakers are not shared."""
+    store = status.get("store") or {}
+    if store.get("kind", "memory") == "memory":
+        return []
+    if store["degraded"]:
+        return [f"This pod decides alone: {store['kind']} is out of reach."]
+    names = [one["pod"] for one in store["pods"]]
+    if not names:
+        return [f"No pod was seen at {store['kind']} yet."]
+    shown = ", ".join(names[:PODS_SHOWN]) + ", …" * (len(names) > PODS_SHOWN)
+    return [printable(f"{len(names)} share their breakers by {store['kind']}: {shown}.")]
 
 
 # The table

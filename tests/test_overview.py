@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.overview import overview, row, seconds, span, standing, who_serves
+from sidecar.overview import overview, row, seconds, span, standing, who_serves, who_shares
 
 Json = dict[str, Any]
 
@@ -260,3 +260,36 @@ def test_a_name_gives_the_terminal_no_orders() -> None:
     told = overview(status(provider("one\x1b[2J"), smart=["one\x1b[2J"]), NOW, color=False)
 
     assert "\x1b" not in told
+
+
+def shared(*pods: str, kind: str = "redis", degraded: bool = False) -> Json:
+    """`/status.json` of a pod that shares its breakers with `pods`."""
+    seen = [{"pod": pod, "last_seen_s": 1.0} for pod in pods]
+    return {"store": {"kind": kind, "up": True, "degraded": degraded, "pods": seen}}
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (status(), []),
+        (shared("a", kind="memory"), []),
+        (shared(), ["No pod was seen at redis yet."]),
+        (shared("a", "b"), ["2 share their breakers by redis: a, b."]),
+        (
+            shared(*map(str, range(11)), kind="etcd"),
+            ["11 share their breakers by etcd: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …."],
+        ),
+        (shared("a", degraded=True), ["This pod decides alone: redis is out of reach."]),
+    ],
+    ids=["none", "memory", "nobody yet", "two", "many", "alone"],
+)
+def test_who_shares_the_breakers_is_told(status: Json, told: list[str]) -> None:
+    assert who_shares(status) == told
+
+
+def test_the_store_stands_below_who_serves() -> None:
+    one = status(provider("one"), any=["one"]) | shared("a", "b")
+
+    assert (
+        overview(one, NOW, color=False).splitlines()[1] == "2 share their breakers by redis: a, b."
+    )
