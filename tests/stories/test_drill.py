@@ -186,6 +186,7 @@ def test_a_wrong_configuration_is_2(tmp_path: Path, capsys: Capture) -> None:
 
 async def test_a_drill_that_is_stopped_is_quiet() -> None:
     process = await asyncio.create_subprocess_exec(
+        *("env", "--default-signal=INT"),  # whoever runs the tests may have it ignored
         *(sys.executable, "-m", "sidecar", "drill", "--fault", "silence"),  # that takes minutes
         env={"PATH": os.environ["PATH"], "GEMINI_API_KEY": "-", "HF_TOKEN": "-"},
         stdout=asyncio.subprocess.PIPE,

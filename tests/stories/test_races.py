@@ -48,7 +48,7 @@ async def test_a_hedged_provider_is_not_filled_beyond_its_measure() -> None:
         return replace(settings, providers=providers, routes=(replace(route, chain=chain),))
 
     async with a_world_of(narrow) as world:
-        world.first.plays(ok(first_after_s=0.2))
+        world.first.plays(ok(first_after_s=2.0))
         calls = [asyncio.create_task(served_by(world, stream=True)) for _ in range(20)]
 
         served = await asyncio.gather(*calls)
