@@ -12,8 +12,9 @@ import pytest
 from sidecar.core.breaker import Cool, Lease, Op, Settle, Trip, step
 from sidecar.core.events import State
 from sidecar.core.record import Policy, Record, Slot
+from tests.fleet.invariants import Step, Violation
 from tests.fleet.model import Walk
-from tests.fleet.rules import NOW, Step, Violation, World
+from tests.fleet.rules import NOW, World
 
 Answer = tuple[Record, Slot | None]
 
