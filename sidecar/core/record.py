@@ -89,7 +89,7 @@ class Held:
 class Record:
     """One breaker. The defaults are those of one that nobody has written yet.
 
-    A new `epoch` begins with every change of state or hold; `rev` counts the store's writes.
+    A new `epoch` begins with every change of state or hold; `rev` rises with every write.
     `until_ms` is the earliest half-open of an open breaker, and the end of the round of a half-open
     one. `rounds` counts failed rounds since it was closed; `succ`, `lost`, `leases` and `excluded`
     belong to the round. `cooldown` says until when a scope is passed over.

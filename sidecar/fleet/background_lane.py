@@ -171,6 +171,8 @@ class BackgroundLane:
 
     async def _swap(self, seen: Record, new: Record, now_ms: int) -> Swap:
         guard = Guard(*seen.window_ms(now_ms), token=secrets.token_hex(8))
+        # a store that lost data must not take what another pod writes then for what is known here
+        new = replace(new, rev=max(seen.rev + 1, now_ms))
         try:
             return await self._asks.cas(self._store.cas(seen.rev, new, guard))
         finally:
