@@ -100,11 +100,12 @@ class Board:
                 self.lane.later(max(0.0, wait_s), partial(self._due, cell, record.epoch))
 
     def granted(self, record: Record, slot: Slot, asked_s: float) -> None:
-        """Keep a lease for the next call."""
+        """Keep a lease for the next call, unless it came too late for what is in force here."""
         cell = self.cells[record.name]
-        if record.epoch == cell.epoch:
+        if record.epoch == cell.epoch and cell.current.slot(slot.token):
             # counted from before it was asked for, so that it ends here before it does in the store
-            cell.grant = Grant(slot.token, asked_s + record.policy.lease_ms / 1000)
+            left_ms = slot.until_ms - self.lane.now_ms()
+            cell.grant = Grant(slot.token, asked_s + left_ms / 1000)
 
     def unused(self, name: str, token: str) -> None:
         """Give a lease back, if no call has taken it."""
