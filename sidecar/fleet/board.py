@@ -163,10 +163,12 @@ class Board:
             to_state=state,
             cause=record.why.cause,
             epoch=record.epoch,
-            origin=self._origin(record.why),
+            origin=self._origin(record.why) if record.epoch > cell.told_epoch else Origin.FLEET,
             until_unix_s=(record.opens_up_ms or 0) / 1000,
         )
         cell.told = state
+        if cell.own is None:
+            cell.told_epoch = max(record.epoch, cell.told_epoch)
         self._report(moved)
 
     def _origin(self, why: Why) -> Origin:

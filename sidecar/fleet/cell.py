@@ -36,8 +36,8 @@ class Cell:
     """One breaker as this pod sees it.
 
     `record` is the store's; `own` stands above it from the moment this pod opens the breaker on its
-    own account until the store moves. `told` is the state that was last reported. `slow_s`:
-    a first token that takes longer is slow.
+    own account until the store moves. `told` is the state that was last reported, `told_epoch` the
+    store's latest of these. `slow_s`: a first token that takes longer is slow.
     """
 
     def __init__(self, entries: list[Entry], record: Record) -> None:
@@ -49,6 +49,7 @@ class Cell:
         self.record = record
         self.own: Record | None = None
         self.told = record.in_force
+        self.told_epoch = 0
         self.grant: Grant | None = None
         self.is_wanted = False  # whether a call was refused since it opened
         self.tally = Tally()
