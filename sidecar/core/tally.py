@@ -36,10 +36,14 @@ class Tally(NamedTuple):
 
 
 class Accusation(NamedTuple):
-    """Enough to open the breaker. Without `attested` the fault may be this pod's own network's."""
+    """Enough to open the breaker. Without `attested` the fault may be this pod's own network's.
+
+    `since_s` is when the first of so many failures in a row came, if that is the cause.
+    """
 
     cause: Cause
     attested: bool
+    since_s: float = float("-inf")
 
 
 def count(
@@ -65,7 +69,8 @@ def count_slow(tally: Tally, policy: BreakerPolicy, now_s: float) -> Tally:
 def accuse(tally: Tally, policy: BreakerPolicy, now_s: float) -> Accusation | None:
     """Whether it is too much: to be asked after each failure and each slow success."""
     if failures_in_a_row(tally, policy, now_s) >= policy.failure_threshold:
-        return Accusation(Cause.FAILURES, tally.attested_s >= tally.streak[0])
+        since_s = tally.streak[0]
+        return Accusation(Cause.FAILURES, tally.attested_s >= since_s, since_s)
     _, calls, failures, slow = _sum(tally, policy, now_s)
     if calls < policy.min_requests:
         return None

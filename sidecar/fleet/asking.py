@@ -26,7 +26,7 @@ class Asking:
         self._member = member
         self._health = Health(clock.monotonic())
         self._synced_s: float | None = None
-        self._live = 1
+        self._live = 0  # until the store was heard, nobody knows
         self._seen_s: dict[str, float] = {}  # by pod
         self._ahead_ms = (clock.unix() - clock.monotonic()) * 1000
 
@@ -37,8 +37,8 @@ class Asking:
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
-        return 1 if self.degraded else max(1, self._live)
+        """How many pods share the store, as far as it was heard: 0 if never."""
+        return self._live
 
     def now_ms(self) -> int:
         """Store time as of its last answer: what the way here took keeps it behind the store's."""

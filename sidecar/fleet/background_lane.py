@@ -62,7 +62,7 @@ class BackgroundLane:
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
+        """How many pods share the store, as far as it was heard: 0 if never."""
         return self._asks.live_pods
 
     @property

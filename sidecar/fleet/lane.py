@@ -74,7 +74,7 @@ class Lane(Protocol):
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
+        """How many pods share the store, as far as it was heard: 0 if never."""
         ...
 
     @property

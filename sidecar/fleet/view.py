@@ -103,8 +103,7 @@ class FleetBreakers:
         permit.settled = True
         cell = self._cell_of(permit)
         now_s = self._clock.monotonic()
-        if ending.status:
-            self._evidence.answered(cell.provider, now_s)
+        self._evidence.heed(cell, ending, now_s)
         self._asides.heed(cell, permit, ending, now_s)  # true in whatever epoch it was asked
         if permit.token:
             self._settle_probe(cell, permit, ending, now_s)
@@ -209,7 +208,7 @@ class FleetBreakers:
         accusation = bad and accuse(cell.tally, cell.policy, now_s)
         if not accusation:
             return
-        sound = accusation.attested or self._evidence.has_way_out(cell, now_s)
+        sound = self._evidence.is_sound(cell, accusation, now_s)
         trip = Trip(
             pod=self._board.pod,
             epoch=cell.record.epoch,
