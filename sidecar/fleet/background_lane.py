@@ -51,7 +51,7 @@ class BackgroundLane:
         self._names = tuple(names)
         self._pod = member.pod
         self._sync_s = member.fleet.sync_s
-        self._asks = Asking(clock, member)
+        self._asks = Asking(clock, member, listener.clock_set)
         self._waiting: dict[tuple[str, ...], Waiting] = {}
         self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
         self._is_alone = False
@@ -81,8 +81,11 @@ class BackgroundLane:
     def put(self, name: str, op: Op) -> None:
         """Have `op` done soon, in place of an older one of its kind that still waits.
 
-        While this pod decides alone, only an opening that it is sure of is kept.
+        While this pod decides alone, only an opening that it is sure of is kept; and before the
+        store was heard no cooldown, for it ends at a time of this machine's clock.
         """
+        if isinstance(op, Cool) and not self._asks.is_in_time:
+            return
         waiting = Waiting(name, op, self._clock.monotonic())
         if not self._is_alone:
             self._put(waiting)
@@ -154,6 +157,8 @@ class BackgroundLane:
         return self._waiting.pop(self._asking)
 
     async def _do(self, waiting: Waiting) -> None:
+        if not self._asks.is_in_time:
+            await self._sync()
         asked_s = self._clock.monotonic()
         seen = waiting.seen or self._listener.known(waiting.name)
         for _ in range(TRIES):

@@ -118,6 +118,11 @@ class Board:
         """Without the store's word, what this pod did alone is its own move."""
         self._tell(self.cells[name])
 
+    def clock_set(self, by_ms: int) -> None:
+        """Until now times were this machine's: bring what was decided by them to the store's."""
+        for cell in self.cells.values():
+            cell.shift(by_ms)
+
     def deserted(self) -> None:
         """Decide alone from here, by the same rules, with what was last known."""
         now_ms = self.lane.now_ms()

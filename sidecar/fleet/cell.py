@@ -90,6 +90,15 @@ class Cell:
         if moved:
             self._restart()
 
+    def shift(self, by_ms: int) -> None:
+        """Move by so much what was decided here by a clock that was so far behind the store's."""
+        if self.own is not None:
+            self.own = self.own.shifted(by_ms)
+        self.asides = {
+            key: aside._replace(until_ms=aside.until_ms + by_ms)
+            for key, aside in self.asides.items()
+        }
+
     def set_aside(self, reason: SkipReason, scope: str, aside: Aside) -> None:
         """Pass `scope` over for `reason`; a shorter time never shortens a longer one."""
         old = self.asides.get((reason, scope))

@@ -57,6 +57,10 @@ class Listener(Protocol):
         """Hear that an operation came to nothing, because the store did not answer."""
         ...
 
+    def clock_set(self, by_ms: int) -> None:
+        """Hear, once, that store time is by so much later than it was taken to be."""
+        ...
+
     def deserted(self) -> None:
         """Hear that the store is out of reach: this pod decides alone."""
         ...
