@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sidecar.clock import Clock
 from sidecar.core.breaker import QUORUM, Cool, Lease, Merge, Op, Trip, step
+from sidecar.core.events import State
 from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
 from sidecar.fleet.lane import Listener, Member, StoreStatus
@@ -89,8 +90,10 @@ class BackgroundLane:
         waiting = Waiting(name, op, self._clock.monotonic())
         if not self._is_alone:
             self._put(waiting)
-        elif isinstance(op, Trip) and op.weight >= QUORUM:
-            self._proposed[name] = waiting
+        elif isinstance(op, Trip):
+            self._proposed.pop(name, None)
+            if op.weight >= QUORUM:
+                self._proposed[name] = waiting
 
     async def run(self, name: str, op: Op) -> None:
         """Do `op` and wait for the store to confirm it."""
@@ -231,12 +234,21 @@ class BackgroundLane:
         self._asks.recovered()
         self._is_alone = False
         fresh_s = self._clock.monotonic() - FRESH_S
-        proposed = [one for one in self._proposed.values() if one.since_s >= fresh_s]
+        proposed = [
+            one
+            for one in self._proposed.values()
+            if one.since_s >= fresh_s and self._may_open(one.name)
+        ]
         self._proposed.clear()
         self._listener.regained([one.name for one in proposed])
         for one in proposed:
             epoch = self._listener.known(one.name).epoch
             self.put(one.name, replace(one.op, epoch=epoch) if isinstance(one.op, Trip) else one.op)
+
+    def _may_open(self, name: str) -> bool:
+        """Whether it is still open here, and the store could open it. Else its word is followed."""
+        known = self._listener.known(name)
+        return self._listener.is_avoided(name) and known.state is State.CLOSED and not known.hold
 
     def _restore_what_is_lost(self, sync: Sync) -> None:
         """Give back what the store once had and has no more."""

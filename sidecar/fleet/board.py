@@ -90,6 +90,11 @@ class Board:
         """What the store last said."""
         return self.cells[name].record
 
+    def is_avoided(self, name: str) -> bool:
+        """Whether this pod opened it on its own account, and has not closed it since."""
+        own = self.cells[name].own
+        return own is not None and own.state is not State.CLOSED
+
     def learn(self, record: Record) -> None:
         """Take over the store's word; other pods may have breakers that this one has not."""
         if cell := self.cells.get(record.name):

@@ -41,6 +41,10 @@ class Listener(Protocol):
         """The last word of the store on `name` that was heard."""
         ...
 
+    def is_avoided(self, name: str) -> bool:
+        """Whether this pod has reason of its own to keep off, and has not found out better."""
+        ...
+
     def learn(self, record: Record) -> None:
         """Hear the store's word; it may be old news."""
         ...
