@@ -203,9 +203,8 @@ class BackgroundLane:
         raise StoreUnavailable("the store's word of changes has ended")
 
     async def _stay_in_step(self) -> None:
-        if self._asks.degraded:
-            await self._clock.sleep(self._asks.retry_s(random.random()))
-        else:  # a fleet must not march in step
+        if not self._asks.degraded:  # else it has waited already, because the last look failed
+            # a fleet must not march in step
             await self._clock.sleep(self._sync_s * random.uniform(0.85, 1.15))
         await self._sync()
 
