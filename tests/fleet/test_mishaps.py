@@ -99,6 +99,21 @@ async def test_an_answer_from_before_its_network_failed_proves_nothing(pods: Pod
     assert pods[1].refused() is None
 
 
+async def test_neither_does_it_where_half_of_the_calls_have_failed(pods: Pods) -> None:
+    patient = entry(policy=with_policy(failure_threshold=9, min_requests=4))
+    pod = Pod(pods.clock, pods.store, entries=(patient, ENTRIES[1]), name="patient")
+    pods.append(pod)
+    await pod.breakers.open()
+    await pods.turn(2.5)
+    pod.calls(2, OK)
+    pod.call(OK, ENTRIES[1])
+    pods.clock.turn(1.0)
+    pod.calls(2, SILENT)
+    await settled()
+
+    assert (pod.refused(), pods[1].refused()) == (SkipReason.OPEN, None)
+
+
 async def test_the_fallback_of_the_first_failed_call_proves_the_way_out(pods: Pods) -> None:
     pods[0].call(SILENT)
     pods.clock.turn(1.0)
