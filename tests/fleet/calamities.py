@@ -57,6 +57,12 @@ def store_gone(fleet: Fleet) -> None:
     fleet.later(fleet.chance.choice((0.5, 2.0, 12.0, 20.0)), fleet.server.start)
 
 
+def store_long_gone(fleet: Fleet) -> None:
+    """The same, for longer than evidence keeps."""
+    fleet.server.stop()
+    fleet.later(25.0, fleet.server.start)
+
+
 def store_emptied(fleet: Fleet) -> None:
     """It is started with nothing."""
     _restart(fleet, {})
@@ -199,6 +205,8 @@ CALAMITIES: dict[str, tuple[Calamity, ...]] = {
     "limited": (provider("limited"),),
     "store": (store_frozen, store_gone, store_emptied, store_set_back),
     "outage": (store_frozen, store_gone),
+    "egress": (egress_gone,),
+    "blackout": (store_long_gone,),
     "loss": (store_emptied, store_set_back),
     "line": (line_cut, network_gone, egress_gone, feed_broken, feed_interrupted),
     "network": (line_cut, network_gone, egress_gone),

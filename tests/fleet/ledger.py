@@ -18,7 +18,7 @@ from tests.fleet.invariants import MOVES, Violation
 from tests.fleet.simulated_store import Write
 
 STALE_MS = 5000  # evidence that waited for longer is not to be used
-ALONE_MS = 10_000 + 5_000  # an opening made alone may be proposed later, and has to wait then, too
+FRESH_MS = 10_000  # an opening made alone may be so old when the store is back
 QUEUE_MS = 1000  # what the operation before it may take, and its own tries
 OPENINGS = frozenset((Cause.FAILURES, Cause.RATIO, Cause.SLOW))
 LAST_LINES = 60  # of what happened, told with a violation
@@ -52,6 +52,9 @@ class Failure(NamedTuple):
     is_own: bool
 
 
+LONG_AGO_MS = -1_000_000
+
+
 @dataclass
 class PodFacts:
     """What is true of one pod. `sole`: it has reason to believe that it is the only one."""
@@ -60,8 +63,8 @@ class PodFacts:
     failures: defaultdict[str, deque[Failure]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=30))
     )
-    alone_until_ms: int = -1_000_000
-    sole_until_ms: int = -1_000_000
+    regained_ms: int = LONG_AGO_MS  # when it last was alone no longer
+    sole_until_ms: int = LONG_AGO_MS
 
 
 class Ledger:
@@ -222,13 +225,13 @@ class Ledger:
         """Accusations are of this epoch, fresh, and enough."""
         where = f"{write.new.name} by {write.pod}"
         pod = self.pods[write.pod]
-        was_alone = pod.alone_until_ms >= write.asked_ms - ALONE_MS - QUEUE_MS
-        limit_ms = (ALONE_MS if was_alone else STALE_MS) + QUEUE_MS
+        was_alone = pod.regained_ms >= write.asked_ms - STALE_MS - QUEUE_MS
+        fresh_ms = pod.regained_ms - FRESH_MS if was_alone else write.asked_ms - STALE_MS
         known = pod.failures[write.new.name]
         of_epoch = [one for one in known if was_alone or one.epoch == old.epoch]
         self.require(bool(of_epoch), 8, f"{where}: no call of epoch {old.epoch} failed")
-        age_ms = write.asked_ms - of_epoch[-1].at_ms
-        self.require(age_ms <= limit_ms, 8, f"{where}: the last failure is {age_ms} ms old")
+        old_ms = fresh_ms - QUEUE_MS - of_epoch[-1].at_ms
+        self.require(old_ms <= 0, 8, f"{where}: the last failure is {old_ms} ms too old")
 
     def _check_new_epoch(self, write: Write, old: Record, where: str) -> None:
         new = write.new
@@ -262,7 +265,7 @@ class Ledger:
         pod = self.pods[write.pod]
         others = [v for v in old.votes if v.pod != write.pod and v.until_ms > write.asked_ms]
         known = pod.failures[write.new.name]
-        sole = pod.sole_until_ms >= write.asked_ms - ALONE_MS - QUEUE_MS
+        sole = pod.sole_until_ms >= write.asked_ms - FRESH_MS - STALE_MS - QUEUE_MS
         sound = sole or any(one.is_sound for one in known)
         recent = list(known)[-pod.threshold :]
         sound = sound and (sole or not all(one.is_own for one in recent))

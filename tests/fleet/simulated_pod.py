@@ -350,8 +350,8 @@ class SimulatedPod:
     def check(self) -> None:
         """Compare it with what is so: called after everything that the pod does."""
         ledger, is_alone = self.world.ledger, self.lane.is_alone
-        if is_alone:
-            self._facts.alone_until_ms = self.world.server.now_ms()
+        if self._was_alone and not is_alone:
+            self._facts.regained_ms = self.world.server.now_ms()
         for cell in self.cells.values():
             version = cell.record.version
             if version != self._versions[cell.name]:

@@ -22,7 +22,7 @@ from tests.fleet.simulated_store import Weather
 from tests.fleet.simulation import Checks, Life, live
 
 LIVES = int(os.environ.get("SIDECAR_LIVES", "10"))  # of each setting
-TRIES = 40  # lives in which a bug has to show
+TRIES = 60  # lives in which a bug has to show
 
 TWICE = Weather(repeated=0.7, late_pushes=0.5, late_s=0.3)
 FLAPPING = Weather(late=0.5, late_s=0.6, lost_pushes=0.5)
@@ -99,6 +99,14 @@ SETTINGS = {
         pods=3, open_s=1.0, trouble="operator operator provider weather pod", every_s=1.0
     ),
     "networks that fail": Setting(pods=3, trouble="network network provider outage", every_s=1.0),
+    "pods cut off in an outage": Setting(
+        pods=3, open_s=6.0, trouble="outage egress egress", every_s=1.5
+    ),
+    "late and cut off in an outage": Setting(
+        thresholds=(5,), open_s=6.0, trouble="outage egress egress", every_s=1.0
+    ),
+    "long outages": Setting(pods=3, trouble="blackout down", every_s=2.0),
+    "long outages, now and then": Setting(pods=3, trouble="blackout down down", every_s=4.0),
     "what freezes": Setting(
         pods=3, thresholds=(1,), weather=SLOW, trouble="freeze down", every_s=0.7
     ),
@@ -177,14 +185,14 @@ SHOWS_IN: dict[str, tuple[str, ...]] = {
     "shorter deadline wins": (CROWD, LOSING, "three good probes, with back-off"),
     "succ surviving a reopen": ("foul weather", "networks that fail", UNSTEADY),
     "no merge after data loss": ("one probe of five pods", "one pod", LOSING),
-    "stale evidence replayed": ("two probes of four pods", "a store that comes and goes"),
+    "stale evidence replayed": ("long outages", "long outages, now and then"),
     "a push adopted although older": ("one pod", "newcomers", "operators"),
     "a lease kept after the epoch moved": ("a rolling deployment", ALIKE, "operators"),
     "a lease counted from the answer": ("one pod", "two probes of four pods"),
     "no breaker when alone": ("one pod", "networks that fail", CROWD),
     "revisions that begin anew": (LOSING, "foul weather"),
     "every pod trusts its own network": ("a pod without egress", "networks that fail"),
-    "alone means the only one": ("networks that fail", "foul weather"),
+    "alone means the only one": ("pods cut off in an outage", "late and cut off in an outage"),
     "an opening of its own above an open store": (UNSTEADY,),
     "its own clock before the store's": (CROWD, "newcomers"),
     "a store that ignores the guard": ("what freezes", "a store that comes and goes"),
