@@ -217,7 +217,12 @@ class Merge:
         if snapshot.version <= record.version:
             return record
         why = Why(Cause.MERGE, self.pod, now_ms)
-        merged = replace(_new_epoch(snapshot, why), rev=record.rev, cooldown=self._cooling(record))
+        merged = replace(
+            _new_epoch(snapshot, why),
+            rev=record.rev,
+            hold=None if snapshot.hold and snapshot.hold.is_over(now_ms) else snapshot.hold,
+            cooldown=self._cooling(record),
+        )
         if snapshot.state is State.CLOSED:
             return replace(merged, until_ms=0)
         stays_ms = snapshot.policy.open_for_ms(snapshot.rounds)

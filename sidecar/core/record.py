@@ -6,7 +6,7 @@ All times are store time in milliseconds: what the store's clock says, whatever 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sidecar.core.events import Cause, State
 
@@ -89,7 +89,7 @@ class Held:
 class Record:
     """One breaker. The defaults are those of one that nobody has written yet.
 
-    A new `epoch` begins with every change of state or hold; `rev` counts the store's writes.
+    A new `epoch` begins with every change of state or hold; `rev` rises with every write.
     `until_ms` is the earliest half-open of an open breaker, and the end of the round of a half-open
     one. `rounds` counts failed rounds since it was closed; `succ`, `lost`, `leases` and `excluded`
     belong to the round. `cooldown` says until when a scope is passed over.
@@ -132,6 +132,12 @@ class Record:
     def slot(self, token: str) -> Slot | None:
         """The lease of that token."""
         return next((slot for slot in self.leases if slot.token == token), None)
+
+    def shifted(self, by_ms: int) -> Record:
+        """The same, had it all happened so much later."""
+        leases = tuple([Slot(one.token, one.pod, one.until_ms + by_ms) for one in self.leases])
+        since_ms, until_ms = self.since_ms + by_ms, self.until_ms and self.until_ms + by_ms
+        return replace(self, since_ms=since_ms, until_ms=until_ms, leases=leases)
 
     def window_ms(self, now_ms: int) -> tuple[int, int]:
         """Within which store times, from and before, a decision made at `now_ms` is the right one.

@@ -36,10 +36,14 @@ class Tally(NamedTuple):
 
 
 class Accusation(NamedTuple):
-    """Enough to open the breaker. Without `attested` the fault may be this pod's own network's."""
+    """Enough to open the breaker. Without `attested` the fault may be this pod's own network's.
+
+    `since_s` is when the first of the last failures in a row came, if it was them that tipped it.
+    """
 
     cause: Cause
     attested: bool
+    since_s: float = float("-inf")
 
 
 def count(
@@ -64,14 +68,15 @@ def count_slow(tally: Tally, policy: BreakerPolicy, now_s: float) -> Tally:
 
 def accuse(tally: Tally, policy: BreakerPolicy, now_s: float) -> Accusation | None:
     """Whether it is too much: to be asked after each failure and each slow success."""
+    since_s = tally.streak[0] if tally.streak else float("-inf")
     if failures_in_a_row(tally, policy, now_s) >= policy.failure_threshold:
-        return Accusation(Cause.FAILURES, tally.attested_s >= tally.streak[0])
+        return Accusation(Cause.FAILURES, tally.attested_s >= since_s, since_s)
     _, calls, failures, slow = _sum(tally, policy, now_s)
     if calls < policy.min_requests:
         return None
     attested = tally.attested_s >= now_s - policy.ratio_window_s
     if failures >= policy.failure_ratio * calls:
-        return Accusation(Cause.RATIO, attested)
+        return Accusation(Cause.RATIO, attested, since_s)
     if slow and failures + slow >= policy.slow.ratio * calls:
         return Accusation(Cause.SLOW, attested)
     return None

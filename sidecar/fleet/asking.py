@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from sidecar.clock import Clock
@@ -21,13 +21,15 @@ T = TypeVar("T")
 class Asking:
     """What this pod knows of the store itself: its health, its clock, and who shares it."""
 
-    def __init__(self, clock: Clock, member: Member) -> None:
+    def __init__(self, clock: Clock, member: Member, clock_set: Callable[[int], None]) -> None:
         self._clock = clock
         self._member = member
         self._health = Health(clock.monotonic())
         self._synced_s: float | None = None
-        self._live = 1
+        self._live = 0  # until the store was heard, nobody knows
         self._seen_s: dict[str, float] = {}  # by pod
+        self.is_in_time = False  # until the store was heard, its time is taken to be this machine's
+        self._clock_set = clock_set
         self._ahead_ms = (clock.unix() - clock.monotonic()) * 1000
 
     @property
@@ -42,8 +44,8 @@ class Asking:
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
-        return 1 if self.degraded else max(1, self._live)
+        """How many pods share the store, as far as it was heard: 0 if never."""
+        return self._live
 
     def now_ms(self) -> int:
         """Store time as of its last answer: what the way here took keeps it behind the store's."""
@@ -123,4 +125,8 @@ class Asking:
         self._member.report(StoreAsked(operation=operation, result=result, duration_s=duration_s))
 
     def _set_clock(self, now_ms: int) -> None:
+        before_ms = self._ahead_ms
         self._ahead_ms = now_ms - self._clock.monotonic() * 1000
+        if not self.is_in_time:
+            self.is_in_time = True
+            self._clock_set(round(self._ahead_ms - before_ms))

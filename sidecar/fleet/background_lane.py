@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sidecar.clock import Clock
 from sidecar.core.breaker import QUORUM, Cool, Lease, Merge, Op, Trip, step
+from sidecar.core.events import State
 from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
 from sidecar.fleet.lane import Listener, Member, StoreStatus
@@ -51,7 +52,7 @@ class BackgroundLane:
         self._names = tuple(names)
         self._pod = member.pod
         self._sync_s = member.fleet.sync_s
-        self._asks = Asking(clock, member)
+        self._asks = Asking(clock, member, listener.clock_set)
         self._waiting: dict[tuple[str, ...], Waiting] = {}
         self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
         self._is_alone = False
@@ -63,7 +64,7 @@ class BackgroundLane:
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
+        """How many pods share the store, as far as it was heard: 0 if never."""
         return self._asks.live_pods
 
     @property
@@ -82,13 +83,18 @@ class BackgroundLane:
     def put(self, name: str, op: Op) -> None:
         """Have `op` done soon, in place of an older one of its kind that still waits.
 
-        While this pod decides alone, only an opening that it is sure of is kept.
+        While this pod decides alone, only an opening that it is sure of is kept; and before the
+        store was heard no cooldown, for it ends at a time of this machine's clock.
         """
+        if isinstance(op, Cool) and not self._asks.is_in_time:
+            return
         waiting = Waiting(name, op, self._clock.monotonic())
         if not self._is_alone:
             self._put(waiting)
-        elif isinstance(op, Trip) and op.weight >= QUORUM:
-            self._proposed[name] = waiting
+        elif isinstance(op, Trip):
+            self._proposed.pop(name, None)
+            if op.weight >= QUORUM:
+                self._proposed[name] = waiting
 
     async def run(self, name: str, op: Op) -> None:
         """Do `op` and wait for the store to confirm it."""
@@ -155,6 +161,8 @@ class BackgroundLane:
         return self._waiting.pop(self._asking)
 
     async def _do(self, waiting: Waiting) -> None:
+        if not self._asks.is_in_time:
+            await self._sync()
         asked_s = self._clock.monotonic()
         seen = waiting.seen or self._listener.known(waiting.name)
         for _ in range(TRIES):
@@ -172,6 +180,8 @@ class BackgroundLane:
 
     async def _swap(self, seen: Record, new: Record, now_ms: int) -> Swap:
         guard = Guard(*seen.window_ms(now_ms), token=secrets.token_hex(8))
+        # a store that lost data must not take what another pod writes then for what is known here
+        new = replace(new, rev=max(seen.rev + 1, now_ms))
         try:
             return await self._asks.cas(self._store.cas(seen.rev, new, guard))
         finally:
@@ -223,12 +233,21 @@ class BackgroundLane:
         self._asks.recovered()
         self._is_alone = False
         fresh_s = self._clock.monotonic() - FRESH_S
-        proposed = [one for one in self._proposed.values() if one.since_s >= fresh_s]
+        proposed = [
+            one
+            for one in self._proposed.values()
+            if one.since_s >= fresh_s and self._may_open(one.name)
+        ]
         self._proposed.clear()
         self._listener.regained([one.name for one in proposed])
         for one in proposed:
             epoch = self._listener.known(one.name).epoch
             self.put(one.name, replace(one.op, epoch=epoch) if isinstance(one.op, Trip) else one.op)
+
+    def _may_open(self, name: str) -> bool:
+        """Whether it is still open here, and the store could open it. Else its word is followed."""
+        known = self._listener.known(name)
+        return self._listener.is_avoided(name) and known.state is State.CLOSED and not known.hold
 
     def _restore_what_is_lost(self, sync: Sync) -> None:
         """Give back what the store once had and has no more."""

@@ -90,6 +90,11 @@ class Board:
         """What the store last said."""
         return self.cells[name].record
 
+    def is_avoided(self, name: str) -> bool:
+        """Whether this pod opened it on its own account, and has not closed it since."""
+        own = self.cells[name].own
+        return own is not None and own.state is not State.CLOSED
+
     def learn(self, record: Record) -> None:
         """Take over the store's word; other pods may have breakers that this one has not."""
         if cell := self.cells.get(record.name):
@@ -100,11 +105,12 @@ class Board:
                 self.lane.later(max(0.0, wait_s), partial(self._due, cell, record.epoch))
 
     def granted(self, record: Record, slot: Slot, asked_s: float) -> None:
-        """Keep a lease for the next call."""
+        """Keep a lease for the next call, unless it came too late for what is in force here."""
         cell = self.cells[record.name]
-        if record.epoch == cell.epoch:
+        if record.epoch == cell.epoch and cell.current.slot(slot.token):
             # counted from before it was asked for, so that it ends here before it does in the store
-            cell.grant = Grant(slot.token, asked_s + record.policy.lease_ms / 1000)
+            left_ms = slot.until_ms - self.lane.now_ms()
+            cell.grant = Grant(slot.token, asked_s + left_ms / 1000)
 
     def unused(self, name: str, token: str) -> None:
         """Give a lease back, if no call has taken it."""
@@ -116,6 +122,11 @@ class Board:
     def unanswered(self, name: str) -> None:
         """Without the store's word, what this pod did alone is its own move."""
         self._tell(self.cells[name])
+
+    def clock_set(self, by_ms: int) -> None:
+        """Until now times were this machine's: bring what was decided by them to the store's."""
+        for cell in self.cells.values():
+            cell.shift(by_ms)
 
     def deserted(self) -> None:
         """Decide alone from here, by the same rules, with what was last known."""
@@ -162,10 +173,12 @@ class Board:
             to_state=state,
             cause=record.why.cause,
             epoch=record.epoch,
-            origin=self._origin(record.why),
+            origin=self._origin(record.why) if record.epoch > cell.told_epoch else Origin.FLEET,
             until_unix_s=(record.opens_up_ms or 0) / 1000,
         )
         cell.told = state
+        if cell.own is None:
+            cell.told_epoch = max(record.epoch, cell.told_epoch)
         self._report(moved)
 
     def _origin(self, why: Why) -> Origin:

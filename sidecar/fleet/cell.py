@@ -40,8 +40,8 @@ class Cell:
     """One breaker as this pod sees it.
 
     `record` is the store's; `own` stands above it from the moment this pod opens the breaker on its
-    own account until the store moves. `told` is the state that was last reported. `slow_s`:
-    a first token that takes longer is slow.
+    own account until the store moves. `told` is the state that was last reported, `told_epoch` the
+    store's latest of these. `slow_s`: a first token that takes longer is slow.
     """
 
     def __init__(self, entries: list[Entry], record: Record) -> None:
@@ -53,6 +53,7 @@ class Cell:
         self.record = record
         self.own: Record | None = None
         self.told = record.in_force
+        self.told_epoch = 0
         self.grant: Grant | None = None
         self.is_wanted = False  # whether a call was refused since it opened
         self.tally = Tally()
@@ -92,6 +93,15 @@ class Cell:
         self.own = record
         if moved:
             self._restart()
+
+    def shift(self, by_ms: int) -> None:
+        """Move by so much what was decided here by a clock that was so far behind the store's."""
+        if self.own is not None:
+            self.own = self.own.shifted(by_ms)
+        self.asides = {
+            key: aside._replace(until_ms=aside.until_ms + by_ms)
+            for key, aside in self.asides.items()
+        }
 
     def set_aside(self, reason: SkipReason, scope: str, aside: Aside) -> None:
         """Pass `scope` over for `reason`; a shorter time never shortens a longer one."""

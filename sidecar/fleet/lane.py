@@ -41,6 +41,10 @@ class Listener(Protocol):
         """The last word of the store on `name` that was heard."""
         ...
 
+    def is_avoided(self, name: str) -> bool:
+        """Whether this pod has reason of its own to keep off, and has not found out better."""
+        ...
+
     def learn(self, record: Record) -> None:
         """Hear the store's word; it may be old news."""
         ...
@@ -55,6 +59,10 @@ class Listener(Protocol):
 
     def unanswered(self, name: str) -> None:
         """Hear that an operation came to nothing, because the store did not answer."""
+        ...
+
+    def clock_set(self, by_ms: int) -> None:
+        """Hear, once, that store time is by so much later than it was taken to be."""
         ...
 
     def deserted(self) -> None:
@@ -74,7 +82,7 @@ class Lane(Protocol):
 
     @property
     def live_pods(self) -> int:
-        """How many pods share the store, this one included."""
+        """How many pods share the store, as far as it was heard: 0 if never."""
         ...
 
     @property

@@ -38,7 +38,7 @@ class FleetBreakers:
         self._lane = self._board.lane
         self._asides = Asides(self._board, member.report)
         self._evidence = Evidence(self._lane)
-        self._probes: dict[str, Permit] = {}  # under way, by token
+        self._probes: set[Permit] = set()  # under way
 
     async def open(self) -> None:
         """Begin to listen to the store."""
@@ -49,7 +49,7 @@ class FleetBreakers:
         for cell in self._cells.values():
             if cell.grant:
                 self._board.unused(cell.name, cell.grant.token)
-        for permit in self._probes.values():
+        for permit in self._probes:
             self._board.settle(self._cell_of(permit), permit, ProbeVerdict.VOID)
         await self._lane.close()
 
@@ -103,8 +103,7 @@ class FleetBreakers:
         permit.settled = True
         cell = self._cell_of(permit)
         now_s = self._clock.monotonic()
-        if ending.status:
-            self._evidence.answered(cell.provider, now_s)
+        self._evidence.heed(cell, ending, now_s)
         self._asides.heed(cell, permit, ending, now_s)  # true in whatever epoch it was asked
         if permit.token:
             self._settle_probe(cell, permit, ending, now_s)
@@ -188,11 +187,11 @@ class FleetBreakers:
             token=grant.token,
             deadline_s=grant.deadline_s,
         )
-        self._probes[permit.token] = permit
+        self._probes.add(permit)
         return permit
 
     def _settle_probe(self, cell: Cell, permit: Permit, ending: Ending, now_s: float) -> None:
-        del self._probes[permit.token]
+        self._probes.remove(permit)
         verdict = self._evidence.of_probe(cell, permit, ending, now_s)
         self._report(ProbeEnded(breaker=cell.name, verdict=verdict))
         if verdict is not ProbeVerdict.LOST:
@@ -209,7 +208,7 @@ class FleetBreakers:
         accusation = bad and accuse(cell.tally, cell.policy, now_s)
         if not accusation:
             return
-        sound = accusation.attested or self._evidence.has_way_out(cell, now_s)
+        sound = self._evidence.is_sound(cell, accusation, now_s)
         trip = Trip(
             pod=self._board.pod,
             epoch=cell.record.epoch,

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from sidecar.core.breaker import Op
 from sidecar.core.events import ProbeVerdict, State
-from tests.fleet.rules import VERDICTS, Edge, Rules, Step, World, require
+from tests.fleet.invariants import Step, require
+from tests.fleet.rules import VERDICTS, Edge, Rules, World
 
 # What a pod is at. With a lease it is LIVE plus the milliseconds that it still has; a pod that died
 # with one and came back without memory is DEAD plus them: that lease still counts.

@@ -6,48 +6,19 @@ records share one epoch; whether a step began a new one is noted on the edge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from sidecar.core.breaker import (
-    LOST_PER_PROBE,
-    Cool,
-    Hold,
-    Lease,
-    Op,
-    Release,
-    Reset,
-    Settle,
-    Trip,
-)
+from sidecar.core.breaker import Cool, Hold, Lease, Op, Release, Reset, Settle, Trip
 from sidecar.core.events import ProbeVerdict, State
 from sidecar.core.record import Held, Policy, Record, Slot, Vote
-
-Step = Callable[[Record, Op, int], tuple[Record, Slot | None]]
+from tests.fleet.invariants import Done, Nothing, Step, check_done
 
 NOW = 1000
 ROUNDS = 2  # more failed rounds than these change nothing in the policies of the tests
 VERDICTS = tuple(verdict for verdict in ProbeVerdict if verdict is not ProbeVerdict.LOST)
-MOVES = frozenset(
-    (
-        (State.CLOSED, State.OPEN),
-        (State.OPEN, State.HALF_OPEN),
-        (State.HALF_OPEN, State.CLOSED),
-        (State.HALF_OPEN, State.OPEN),
-    )
-)
-
-
-class Violation(AssertionError):
-    """An invariant does not hold; its number comes first."""
-
-
-def require(holds: bool, number: int, rule: str) -> None:
-    """Raise where an invariant does not hold."""
-    if not holds:
-        raise Violation(f"{number}: {rule}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +96,6 @@ class Edge(NamedTuple):
     moved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """An operation that shows what time alone brings."""
-
-    pod: str = "a"
-
-    def apply(self, record: Record, _: int) -> Record:
-        return record
-
-
 class Rules:
     """The graph, made as it is walked. Every edge is checked when it is made."""
 
@@ -182,25 +143,10 @@ class Rules:
     def _make(self, number: int, op: Op) -> Edge:
         old = self.records[number]
         new, slot = self._step(old, op, NOW)
-        self._check_answer(number, op, new, slot)
+        check_done(self._step, Done(old, op, NOW, new, slot, self._idle(number)))
         if new is old:
             return Edge(number, slot is not None, False)
-        check(old, op, new)
-        require(self._step(new, op, NOW) == (new, slot), 9, "twice is once")
         return Edge(self._number(new), slot is not None, new.epoch != old.epoch)
-
-    def _check_answer(self, number: int, op: Op, new: Record, slot: Slot | None) -> None:
-        """The invariants that compare with what time alone brings."""
-        old, idle = self.records[number], self._idle(number)
-        if isinstance(op, Settle) and not _is_live(old, op):
-            expired = op.epoch == old.epoch and old.slot(op.token) is not None
-            require(_alike(new, idle), 12 if expired else 7, "without a lease it is void")
-        if isinstance(op, Trip) and op.epoch != old.epoch:
-            require(_alike(new, idle), 8, "a trip of another epoch is void")
-        if isinstance(op, Lease) and _has_room(old, idle, op.pod):
-            require(slot is not None, 13, "dead leases block nobody")
-        if old.state is State.HALF_OPEN and old.until_ms <= NOW:
-            require(new.epoch > old.epoch, 11, "no round outlives its deadline")
 
     def _idle(self, number: int) -> Record:
         if number not in self._idles:
@@ -224,73 +170,6 @@ class Rules:
             if slot:
                 return 0
         return 1 + self.wait_ms(self._number(_aged(record)))
-
-
-def check(old: Record, op: Op, new: Record) -> None:
-    """The invariants of a change, as far as the record shows them."""
-    moved = old.state is not new.state or old.hold != new.hold
-    require(new.epoch > old.epoch if moved else new.epoch >= old.epoch, 1, "epochs rise")
-    require(len(new.leases) <= new.policy.probes, 3, "no more leases than probes")
-    require(not new.leases or new.state is State.HALF_OPEN, 3, "leases only in half-open")
-    if old.state is not new.state:
-        _check_move(old, op, new)
-    elif new.epoch == old.epoch:
-        _check_deadlines(old, new)
-    if old.cooldown and not isinstance(op, Reset):
-        _check_cooldown(old, new)
-
-
-def _check_move(old: Record, op: Op, new: Record) -> None:
-    if not isinstance(op, Hold | Reset):
-        require((old.state, new.state) in MOVES, 2, f"{old.state} to {new.state}")
-    if new.state is State.HALF_OPEN:
-        require(old.until_ms <= NOW, 4, "half-open only after the deadline")
-    if new.state is State.CLOSED and not isinstance(op, Reset):
-        require(isinstance(op, Settle) and _is_live(old, op), 5, "only a live lease closes it")
-
-
-def _check_deadlines(old: Record, new: Record) -> None:
-    require(new.until_ms >= old.until_ms, 25, "no deadline is shortened")
-    for slot in old.leases:
-        kept = new.slot(slot.token)
-        require(kept is None or kept.until_ms >= slot.until_ms, 25, "no lease is shortened")
-    votes = {vote.pod: vote.until_ms for vote in new.votes}
-    for vote in old.votes:
-        lasts = vote.until_ms <= NOW or votes.get(vote.pod, 0) >= vote.until_ms
-        require(lasts, 25, "no vote is shortened")
-
-
-def _check_cooldown(old: Record, new: Record) -> None:
-    cooldown = dict(new.cooldown)
-    for scope, until_ms in old.cooldown:
-        kept = until_ms <= NOW or cooldown.get(scope, 0) >= until_ms
-        require(kept, 25, "no cooldown is shortened")
-
-
-def _is_live(record: Record, op: Settle) -> bool:
-    """Whether `op` hands back a lease of this epoch, neither it nor the round having run out."""
-    slot = record.slot(op.token)
-    live = slot is not None and slot.pod == op.pod and slot.until_ms > NOW
-    return live and op.epoch == record.epoch and record.until_ms > NOW
-
-
-def _has_room(record: Record, idle: Record, pod: str) -> bool:
-    """Whether a probe of `pod` is due, going by what has not run out."""
-    if record.state is not State.HALF_OPEN or idle.epoch != record.epoch:
-        return False
-    policy = record.policy
-    live = [slot.pod for slot in record.leases if slot.until_ms > NOW]
-    return (
-        pod not in (*record.excluded, *live)
-        and record.until_ms - NOW >= policy.lease_ms
-        and record.lost + len(record.leases) - len(live) < LOST_PER_PROBE * policy.probes
-        and len(live) < min(policy.probes, policy.successes - record.succ)
-    )
-
-
-def _alike(one: Record, other: Record) -> bool:
-    """Whether they differ at most in who brought them about."""
-    return one is other or replace(one, why=other.why) == other
 
 
 def _key(record: Record) -> object:

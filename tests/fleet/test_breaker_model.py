@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from sidecar.core.breaker import Cool, Lease, Op, Settle, Trip, step
-from sidecar.core.events import State
-from sidecar.core.record import Policy, Record, Slot
+from sidecar.core.breaker import step
+from sidecar.core.record import Policy
+from tests.fleet.invariants import Step, Violation
 from tests.fleet.model import Walk
-from tests.fleet.rules import NOW, Step, Violation, World
-
-Answer = tuple[Record, Slot | None]
+from tests.fleet.rules import NOW, World
+from tests.fleet.seeded_bugs import (
+    close_on_first_success,
+    early_half_open_by_a_fast_clock,
+    lease_that_never_expires,
+    no_deadline_of_the_round,
+    non_idempotent_token,
+    settle_ignoring_the_epoch,
+    shorter_deadline_wins,
+    succ_surviving_a_reopen,
+    unfenced_trip,
+    unlimited_half_open,
+)
 
 
 def policy(open_ms: int, growth: str, good: str, times: str) -> Policy:
@@ -76,58 +85,6 @@ def test_no_order_of_events_breaks_an_invariant(name: str) -> None:
 
 def test_more_than_a_hundred_thousand_states_are_visited() -> None:
     assert sum(map(visited, WORLDS)) > 100_000
-
-
-def unfenced_trip(record: Record, op: Op, now_ms: int) -> Answer:
-    return step(record, replace(op, epoch=record.epoch) if isinstance(op, Trip) else op, now_ms)
-
-
-def unlimited_half_open(record: Record, op: Op, now_ms: int) -> Answer:
-    generous = replace(record, policy=replace(record.policy, probes=99, successes=99))
-    new, slot = step(generous if isinstance(op, Lease) else record, op, now_ms)
-    return replace(new, policy=record.policy), slot
-
-
-def close_on_first_success(record: Record, op: Op, now_ms: int) -> Answer:
-    hasty = replace(record, policy=replace(record.policy, successes=1))
-    new, slot = step(hasty if isinstance(op, Settle) else record, op, now_ms)
-    return replace(new, policy=record.policy), slot
-
-
-def lease_that_never_expires(record: Record, op: Op, now_ms: int) -> Answer:
-    leases = tuple(replace(one, until_ms=max(one.until_ms, now_ms + 1)) for one in record.leases)
-    return step(replace(record, leases=leases), op, now_ms)
-
-
-def settle_ignoring_the_epoch(record: Record, op: Op, now_ms: int) -> Answer:
-    return step(record, replace(op, epoch=record.epoch) if isinstance(op, Settle) else op, now_ms)
-
-
-def non_idempotent_token(record: Record, op: Op, now_ms: int) -> Answer:
-    if isinstance(op, Lease) and record.slot(op.token):
-        return record, None
-    return step(record, op, now_ms)
-
-
-def early_half_open_by_a_fast_clock(record: Record, op: Op, now_ms: int) -> Answer:
-    return step(record, op, now_ms + isinstance(op, Lease))
-
-
-def no_deadline_of_the_round(record: Record, op: Op, now_ms: int) -> Answer:
-    if record.state is State.HALF_OPEN:
-        until_ms = max(record.until_ms, now_ms + record.policy.lease_ms)
-        record = replace(record, until_ms=until_ms)
-    return step(record, op, now_ms)
-
-
-def shorter_deadline_wins(record: Record, op: Op, now_ms: int) -> Answer:
-    return step(replace(record, cooldown=()) if isinstance(op, Cool) else record, op, now_ms)
-
-
-def succ_surviving_a_reopen(record: Record, op: Op, now_ms: int) -> Answer:
-    new, slot = step(record, op, now_ms)
-    survives = new.state is not State.CLOSED and new.epoch != record.epoch
-    return replace(new, succ=record.succ) if survives else new, slot
 
 
 def everywhere(_: World) -> bool:

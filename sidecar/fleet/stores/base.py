@@ -77,7 +77,10 @@ class Store(Protocol):
         ...
 
     async def cas(self, seen_rev: int, new: Record, guard: Guard = UNGUARDED) -> Swap:
-        """Write `new` with `rev` one higher, if the stored `rev` is `seen_rev` (0: no record).
+        """Write `new`, if the stored `rev` is `seen_rev` (0: no record).
+
+        Its `rev` will be what it says there, or one more than `seen_rev` if that is higher. A
+        store that never takes one write for another, also after it lost some, may just count.
 
         Under `guard`'s token it is done once, however often a client that did not hear the answer
         repeats it, and answered alike.

@@ -45,7 +45,7 @@ class MemoryStore:
             return Swap(True, old, now_ms)
         if (old.rev if old else 0) != seen_rev or not guard.admits(now_ms):
             return Swap(False, old, now_ms)
-        stored = replace(new, rev=seen_rev + 1)
+        stored = replace(new, rev=max(seen_rev + 1, new.rev))
         self._records[new.name] = stored
         self._tokens[new.name] = guard.token
         for reader in self._readers:

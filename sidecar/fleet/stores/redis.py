@@ -93,12 +93,13 @@ class RedisStore:
 
     async def cas(self, seen_rev: int, new: Record, guard: Guard = UNGUARDED) -> Swap:
         """Write `new`, if nothing else was written meanwhile, by one script."""
+        new = replace(new, rev=max(seen_rev + 1, new.rev))
         done, now_ms, text = await self._primary.run(
             CAS,
             [self._key(new.name)],
-            *(seen_rev, seen_rev + 1, VERSION),
+            *(seen_rev, new.rev, VERSION),
             *(guard.token, guard.not_before_ms, guard.not_after_ms),
-            *(_write(replace(new, rev=seen_rev + 1)), self._channel),
+            *(_write(new), self._channel),
         )
         record = self._read(text) if text else None
         if text and record is None:

@@ -74,6 +74,13 @@ async def test_revisions_count_the_writes(store: Store) -> None:
     assert swap.record.rev == 3
 
 
+async def test_a_write_that_says_a_higher_revision_is_followed_by_the_next(store: Store) -> None:
+    first = await store.cas(0, replace(NEW, rev=1_800_000_000_000))
+    assert first.record
+
+    assert (await store.cas(first.record.rev, NEW)).done
+
+
 @pytest.mark.parametrize(
     ("not_before", "not_after", "done"),
     [(0, 0, True), (0, 1, True), (1, 0, False), (0, -1, False), (-1, 1, True)],

@@ -93,6 +93,15 @@ async def test_what_was_flushed_is_written_from_revision_zero(store: Store) -> N
     assert (await store.cas(0, NEW)).record == ONCE
 
 
+async def test_what_another_pod_wrote_after_a_flush_is_not_written_over(store: Store) -> None:
+    known = (await store.cas(0, replace(NEW, rev=1_800_000_000_000))).record
+    assert known
+    shared().ask("FLUSHALL")
+    other = (await store.cas(0, replace(NEW, rev=1_800_000_000_001))).record
+
+    assert await lost_race(store, known.rev) == (False, other)
+
+
 async def test_a_server_that_comes_back_empty_is_asked_at_once(
     hasty: Store, server: RedisServer
 ) -> None:
