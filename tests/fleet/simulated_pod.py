@@ -14,7 +14,7 @@ from sidecar.core.events import BreakerMoved, Event, Origin, ProbeVerdict, State
 from sidecar.core.outcome import ATTESTED, Outcome, SkipReason, Verdict
 from sidecar.core.permit import Ending, Permit, Refusal
 from sidecar.core.policies import Fleet
-from sidecar.core.record import Record
+from sidecar.core.record import Record, Slot
 from sidecar.core.settings import Entry
 from sidecar.fleet.cell import Cell
 from sidecar.fleet.evidence import WAY_OUT_S
@@ -26,6 +26,7 @@ from tests.fleet.ledger import Failure, Ledger, ProbeKey
 from tests.fleet.simulated_loop import Process, SimulatedLoop
 from tests.fleet.simulated_store import UNIX_S, Line, Server
 
+ASKED_MS = 1000  # the longest that an operation can take: three tries, 250 ms each
 HEARD_S = 0.001  # until then a lease that was heard of is known
 TOLERANCE_MS = 2  # of clocks that count in whole milliseconds
 
@@ -241,10 +242,12 @@ class SimulatedPod:
         cell, ledger = self.cells[permit.entry.breaker_name], self.world.ledger
         key = ProbeKey(cell.name, permit.epoch, permit.token)
         self._tell(f"probes with {key}")
+        slot = ledger.granted.get(key)
         if cell.own is not None:
             self._check_own_probe(cell, permit)
+            if slot and slot.pod == self.name:  # alone, it still has a lease that it had before
+                ledger.probe_began(key, self.name)
             return
-        slot = ledger.granted.get(key)
         if slot is None or slot.pod != self.name:
             ledger.fail(Violation(f"14: {self.name}: {key} was never granted"))
         left_s = permit.deadline_s - self.clock.monotonic()
@@ -286,11 +289,13 @@ class SimulatedPod:
     def _end_probe(self, cell: Cell, permit: Permit, ending: Ending) -> None:
         key = ProbeKey(cell.name, permit.epoch, permit.token)
         ledger = self.world.ledger
+        verdict = self._truth(cell, permit, ending)
         if permit in self._own_probes:
             del self._own_probes[permit]
+            if key in ledger.probes:
+                ledger.probe_ended(key, verdict)
             self.breakers.settle(permit, ending)
             return
-        verdict = self._truth(cell, permit, ending)
         ledger.probe_ended(key, verdict)
         self._tell(f"{key} showed {verdict}")
         service = self.world.services[cell.provider]
@@ -387,10 +392,14 @@ class SimulatedPod:
         asked = {slot.token for slot in new.leases} - {slot.token for slot in cell.record.leases}
         for token in asked:
             slot = record.slot(token) if record else None
-            if record and slot and slot.pod == self.name:
+            if record and slot and slot.pod == self.name and self._is_worth_it(slot):
                 key = ProbeKey(new.name, record.epoch, token)
                 loop, context = self.world.loop, self.process.context
                 loop.call_later(HEARD_S, self._check_known, key, context=context)
+
+    def _is_worth_it(self, slot: Slot) -> bool:
+        """Whether it lasts for longer than the asking can have taken."""
+        return slot.until_ms - self.world.server.now_ms() > ASKED_MS
 
     def _check_known(self, key: ProbeKey) -> None:
         cell = self.cells[key.name]
