@@ -34,7 +34,7 @@ LANE = "sidecar.fleet.background_lane"
 BOARD = "sidecar.fleet.board"
 
 TROUBLED_S = 45.0  # so long calamities come
-RETRY_S = 5.5  # so long a pod may stay away from a store that was gone
+RETRY_S = 2.5  # so long a pod may stay away from a store that was gone
 SYNC_S = 2.3 + 0.5  # by then a sync was due, and had its answer
 LOOK_S = 0.25
 
