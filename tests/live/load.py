@@ -35,7 +35,7 @@ class Load:
             await asyncio.sleep(0.005)
         return [heard.seconds for heard in list(self.heard.values())[before:]]
 
-    def not_answered_once(self, *providers: ScriptedProvider) -> dict[str, int]:
+    def not_asked_once(self, *providers: ScriptedProvider) -> dict[str, int]:
         """The words that not exactly one provider was asked, once; how often they were."""
         asked = Counter(
             call.json["messages"][0]["content"] for provider in providers for call in provider.calls

@@ -27,7 +27,7 @@ CONFIG = """
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 store: {store}
-fleet: {{namespace: {namespace}, op_timeout: 1s, sync: 500ms}}
+fleet: {{namespace: {namespace}, op_timeout: 1s, sync: 200ms}}
 providers:
   first: {{kind: openai, base_url: "{first}", api_key: k}}
   second: {{kind: openai, base_url: "{second}", api_key: k}}
@@ -36,6 +36,7 @@ routes:
 retry: {{attempts: 0}}
 timeouts: {{connect: 500ms, first_token: 1s, first_token_reasoning: 1s, answer: 2s, total: 10s}}
 """
+OP_TIMEOUT_S = 1.0
 LEASE_S = 2.5
 START_S = 30.0
 PATIENCE_S = 20.0

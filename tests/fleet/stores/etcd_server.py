@@ -6,6 +6,7 @@ import atexit
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -88,6 +89,10 @@ class Member:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def forget(self) -> None:
+        """Lose all that it had written; it must have been killed."""
+        shutil.rmtree(self._folder / self.name)
 
     def restart(self) -> None:
         """Begin again with what it had written."""

@@ -1,0 +1,98 @@
+"""The store freezes, slows down, dies, comes back empty: no call waits, none is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from sidecar.faults.catalog import status
+from tests.live.line import Line, a_line
+from tests.live.load import a_load
+from tests.live.measured import note, quantile
+from tests.live.pods import OP_TIMEOUT_S, Fleet, Pod, a_fleet
+from tests.live.shelves import SHELVES, Shelf
+
+PODS = 3
+CALLS = 200
+SLOW_S = 2.0
+
+
+class Trouble(NamedTuple):
+    """What befalls a store, and what ends it."""
+
+    begin: Callable[[Shelf, Line], None]
+    end: Callable[[Shelf, Line], None]
+
+
+def slow_down(_: Shelf, line: Line) -> None:
+    line.delay_s = SLOW_S
+
+
+def speed_up(_: Shelf, line: Line) -> None:
+    line.delay_s = 0.0
+
+
+TROUBLES = {
+    "frozen": Trouble(lambda shelf, _: shelf.freeze(), lambda shelf, _: shelf.thaw()),
+    "slow": Trouble(slow_down, speed_up),
+    "back empty": Trouble(lambda shelf, _: shelf.stop(), lambda shelf, _: shelf.start()),
+}
+
+
+async def is_alone(pod: Pod) -> bool:
+    return bool((await pod.status())["store"]["degraded"])
+
+
+async def follows(pod: Pod) -> bool:
+    store = (await pod.status())["store"]
+    return bool(store["up"] and not store["degraded"])
+
+
+async def until_all_agree(fleet: Fleet) -> float:
+    """Wait until the store's word stands everywhere, and is the same. Returns the seconds."""
+    began_s = asyncio.get_running_loop().time()
+    async with asyncio.timeout(20):
+        await fleet.until(follows)
+        while len(await fleet.epochs()) > 1:  # noqa: ASYNC110  they are other processes
+            await asyncio.sleep(0.01)
+    return asyncio.get_running_loop().time() - began_s
+
+
+@pytest.mark.parametrize("kind", SHELVES)
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_no_call_waits_for_the_store_and_all_agree_when_it_is_back(
+    trouble: str, kind: str
+) -> None:
+    begin, end = TROUBLES[trouble]
+    with SHELVES[kind]() as shelf:
+        async with (
+            a_line(shelf.port) as line,
+            a_fleet(f"{shelf.scheme}://{line.host}", PODS) as fleet,
+            a_load(fleet.pods) as load,
+        ):
+            before_s = await load.more(CALLS)
+            await asyncio.to_thread(begin, shelf, line)
+            during_s = await load.more(CALLS)
+            await fleet.until(is_alone)
+            during_s += await load.more(CALLS)
+            doubled = load.not_asked_once(fleet.first, fleet.second)
+            fleet.first.plays(status(503))
+            await fleet.until_state("open")
+            found_out_alone = await fleet.moves(to_state="open", origin="self")
+            await asyncio.to_thread(end, shelf, line)
+            agree_s = await until_all_agree(fleet)
+            await fleet.until_state("open")
+
+    assert not doubled
+    assert {heard.code for heard in load.heard.values()} == {200}
+    assert max(during_s) < max(OP_TIMEOUT_S, *before_s)
+    assert found_out_alone == PODS
+    p99_ms = [quantile(seconds, 0.99) * 1000 for seconds in (before_s, during_s)]
+    note(
+        f"{kind} {trouble}",
+        f"request p99 {p99_ms[0]:.0f} ms before and {p99_ms[1]:.0f} ms without it;"
+        f" all agree {agree_s:.1f} s after its return",
+    )
