@@ -52,6 +52,7 @@ class BackgroundLane:
         self._names = tuple(names)
         self._pod = member.pod
         self._sync_s = member.fleet.sync_s
+        self._late_ms = round(2000 * member.fleet.op_timeout_s)
         self._asks = Asking(clock, member, listener.clock_set)
         self._waiting: dict[tuple[str, ...], Waiting] = {}
         self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
@@ -97,8 +98,9 @@ class BackgroundLane:
                 self._proposed[name] = waiting
 
     async def run(self, name: str, op: Op) -> None:
-        """Do `op` and wait for the store to confirm it."""
+        """Do `op` and wait for the store to confirm it, also that there is nothing to do."""
         async with self._one_at_a_time:
+            await self._sync()
             await self._do(Waiting(name, op, self._clock.monotonic()))
 
     def later(self, seconds: float, then: Callable[[], None]) -> None:
@@ -179,7 +181,11 @@ class BackgroundLane:
         raise StoreUnavailable(f"{TRIES} writes in a row came too late")
 
     async def _swap(self, seen: Record, new: Record, now_ms: int) -> Swap:
-        guard = Guard(*seen.window_ms(now_ms), token=secrets.token_hex(8))
+        not_before_ms, not_after_ms = seen.window_ms(now_ms)
+        # a store that was frozen does afterwards what nobody waits for any more
+        late_ms = now_ms + self._late_ms
+        not_after_ms = min(not_after_ms or late_ms, late_ms)
+        guard = Guard(not_before_ms, not_after_ms, token=secrets.token_hex(8))
         # a store that lost data must not take what another pod writes then for what is known here
         new = replace(new, rev=max(seen.rev + 1, now_ms))
         try:

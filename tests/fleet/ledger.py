@@ -240,8 +240,8 @@ class Ledger:
             self.fail(Violation(f"2: {where}: an epoch without a reason"))
         cause = new.why.cause
         self.causes[cause] += 1
-        known = (new.name, new.epoch) in self.epochs
-        self.require(not known, 1, f"{where}: epoch {new.epoch} was there before")
+        again = (new.name, new.epoch) in self.epochs and (new.name, new.epoch) not in self.forked
+        self.require(not again, 1, f"{where}: epoch {new.epoch} was there before")
         self.epochs[new.name, new.epoch] = new
         fresh = not (new.succ or new.lost or new.excluded or new.votes)
         self.require(fresh, 5, f"{where}: a new epoch begins with what another left")

@@ -312,6 +312,15 @@ async def test_an_operators_word_reaches_every_pod(pods: Pods) -> None:
     assert {pod.refused() for pod in pods} == {SkipReason.HELD}
 
 
+async def test_a_pod_that_missed_a_hold_can_release_it(pods: Pods) -> None:
+    pods.store.inner._readers.clear()  # nothing is pushed any more
+    await pods[1].breakers.hold("gemini", State.OPEN, None, "me", "drill")
+
+    await pods[0].breakers.release("gemini")
+
+    assert pods.record.hold is None
+
+
 async def test_a_reset_ends_another_pods_parking(pods: Pods) -> None:
     pods[1].call(Ending(outcome=Outcome.AUTH, status=401))
     await pods[0].breakers.reset("gemini")
