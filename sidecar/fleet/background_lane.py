@@ -13,6 +13,7 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from sidecar.clock import Clock
@@ -89,13 +90,7 @@ class BackgroundLane:
         """
         if isinstance(op, Cool) and not self._asks.is_in_time:
             return
-        waiting = Waiting(name, op, self._clock.monotonic())
-        if not self._is_alone:
-            self._put(waiting)
-        elif isinstance(op, Trip):
-            self._proposed.pop(name, None)
-            if op.weight >= QUORUM:
-                self._proposed[name] = waiting
+        self._put(Waiting(name, op, self._clock.monotonic()))
 
     async def run(self, name: str, op: Op) -> None:
         """Do `op` and wait for the store to confirm it, also that there is nothing to do."""
@@ -133,10 +128,28 @@ class BackgroundLane:
 
     def _put(self, waiting: Waiting) -> None:
         key = _key(waiting)
-        if isinstance(waiting.op, Lease) and key == self._asking:
-            return
-        self._waiting[key] = waiting
-        self._wake.set()
+        if self._is_alone:
+            self._propose_later(waiting)
+        elif not isinstance(waiting.op, Lease) or key != self._asking:
+            self._waiting[key] = waiting
+            self._wake.set()
+
+    def _propose_later(self, waiting: Waiting) -> None:
+        if isinstance(waiting.op, Trip):
+            self._proposed.pop(waiting.name, None)
+            if waiting.op.weight >= QUORUM:
+                self._proposed[waiting.name] = waiting
+
+    def _try_again(self, waiting: Waiting) -> None:
+        """Do later what the store did not answer to, unless it is asked for anew by then."""
+        if self._is_alone:
+            self._propose_later(waiting)
+        elif not isinstance(waiting.op, Lease):  # the next call asks anew
+            self.later(self._asks.retry_s(random.random()), partial(self._put_back, waiting))
+
+    def _put_back(self, waiting: Waiting) -> None:
+        if _key(waiting) not in self._waiting:
+            self._put(waiting)
 
     async def _work(self) -> None:
         await self._wake.wait()
@@ -156,6 +169,7 @@ class BackgroundLane:
                 await self._do(waiting)
         except StoreUnavailable as error:
             self._tell(error)
+            self._try_again(waiting)
             self._listener.unanswered(waiting.name)
 
     def _next(self) -> Waiting:
@@ -230,6 +244,8 @@ class BackgroundLane:
         if self._asks.degraded and not self._is_alone:
             self._is_alone = True
             log.warning("breaker store out of reach: this pod decides alone")
+            for waiting in self._waiting.values():
+                self._propose_later(waiting)
             self._waiting.clear()
             self._listener.deserted()
 

@@ -118,6 +118,31 @@ async def test_a_fresh_opening_is_proposed_to_the_store_that_is_back(pods: Pods)
     assert pods.record.why.pod == "a"
 
 
+async def test_an_opening_that_the_store_did_not_answer_to_is_told_it_again(pods: Pods) -> None:
+    pods.store.broken = True
+    pods[0].calls(3, DOWN)
+    await settled()
+    pods.store.broken = False  # after one failure: nobody decides alone
+    await pods.turn(1.0)
+
+    assert [pod.refused() for pod in pods] == [SkipReason.OPEN] * 2
+
+
+async def test_an_opening_that_waits_when_the_outage_begins_is_proposed_after_it(
+    pods: Pods,
+) -> None:
+    pods.store.broken = True
+    pods[0].calls(3, DOWN)
+    await settled()
+    await pods.turn(5.0)
+    assert status(pods[0]) == (False, True)
+
+    pods.store.broken = False
+    await pods.turn(3.0)
+
+    assert [pod.refused() for pod in pods] == [SkipReason.OPEN] * 2
+
+
 async def test_what_waited_for_too_long_is_dropped(pods: Pods) -> None:
     pods.store.gate.clear()
     pods[0].calls(3, DOWN)

@@ -11,22 +11,22 @@ HOST = "127.0.0.1"
 
 
 class Line:
-    """It leads to `port` of this machine; `host` is where it begins.
+    """It leads from `port` to the port `leads_to` of this machine.
 
     Each piece arrives `delay_s` later. A line that is `silent` keeps its connections, takes new
     ones, and carries nothing.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.host = ""
+    def __init__(self, leads_to: int) -> None:
+        self.leads_to = leads_to
+        self.port = 0
         self.delay_s = 0.0
         self.silent = False
         self._ends: set[asyncio.Task[None]] = set()
 
     def lead_to(self, port: int) -> None:
         """Let it lead to another port from now on; what is connected is cut."""
-        self.port = port
+        self.leads_to = port
         for end in self._ends:
             end.cancel()
 
@@ -46,7 +46,7 @@ class Line:
         writers = [writer]
         try:
             with suppress(OSError):
-                far_reader, far_writer = await asyncio.open_connection(HOST, self.port)
+                far_reader, far_writer = await asyncio.open_connection(HOST, self.leads_to)
                 writers.append(far_writer)
                 await _first_of(self._carry(reader, far_writer), self._carry(far_reader, writer))
         finally:
@@ -71,11 +71,11 @@ async def _first_of(*ways: Coroutine[None, None, None]) -> None:
 
 
 @asynccontextmanager
-async def a_line(port: int) -> AsyncIterator[Line]:
+async def a_line(leads_to: int) -> AsyncIterator[Line]:
     """A line, as long as the context lasts."""
-    line = Line(port)
+    line = Line(leads_to)
     server = await asyncio.start_server(line.welcome, HOST, 0)
-    line.host = f"{HOST}:{server.sockets[0].getsockname()[1]}"
+    line.port = server.sockets[0].getsockname()[1]
     try:
         yield line
     finally:

@@ -100,16 +100,16 @@ class Pod:
 
     def logged(self, message: str) -> list[Json]:
         """The log's lines with that message."""
-        lines = map(json.loads, self.log_file.read_text().splitlines())
+        whole = self.log_file.read_text().rpartition("\n")[0]  # the last line may be half written
+        lines = map(json.loads, whole.splitlines())
         return [line for line in lines if line["msg"] == message]
 
     async def until_it_serves(self) -> None:
         """Wait until it has told where it listens."""
         async with asyncio.timeout(START_S):
-            while b"\n" not in (said := self.log_file.read_bytes()):  # noqa: ASYNC110  a file has no event
+            while not (told := self.logged("sidecar is serving")):  # noqa: ASYNC110  a file has no event
                 await asyncio.sleep(0.02)
-        started = json.loads(said.splitlines()[0])
-        self.api, self.admin = f"http://{started['api']}", f"http://{started['admin']}"
+        self.api, self.admin = f"http://{told[0]['api']}", f"http://{told[0]['admin']}"
 
     async def end(self) -> int:
         """Ask it to end; what it exits with."""
@@ -186,6 +186,15 @@ class Fleet:
             return bool((await pod.standing())["state"] == state)
 
         return await self.until(is_in_it, pods)
+
+    async def until_all_follow(self) -> float:
+        """Wait until the store's word stands at every pod."""
+
+        async def follows(pod: Pod) -> bool:
+            store = (await pod.status())["store"]
+            return bool(store["up"] and not store["degraded"])
+
+        return await self.until(follows)
 
     async def epochs(self) -> set[int]:
         """Of the breaker of `first`, as the pods know it."""

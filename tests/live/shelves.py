@@ -16,25 +16,18 @@ from tests.fleet.stores.redis_server import BINARIES, RedisServer
 class Shelf(Protocol):
     """A server that can be had to fail. `start` lets it begin again, with nothing."""
 
-    scheme: str
     port: int
 
+    @property
+    def url(self) -> str: ...
     def freeze(self) -> None: ...
     def thaw(self) -> None: ...
     def stop(self) -> None: ...
     def start(self) -> None: ...
 
 
-class Redis(RedisServer):
-    """Redis or Valkey."""
-
-    scheme = "redis"
-
-
 class Etcd:
     """One member."""
-
-    scheme = "etcd"
 
     def __init__(self, folder: Path) -> None:
         self._member = Member("own", folder)
@@ -42,6 +35,11 @@ class Etcd:
         self._member.await_health()
         self.port = self._member.port
         self.freeze, self.thaw = self._member.freeze, self._member.thaw
+
+    @property
+    def url(self) -> str:
+        """Without a login."""
+        return f"etcd://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         """End it at once, and all that it had written."""
@@ -59,7 +57,7 @@ class Etcd:
 
 @contextmanager
 def on_redis(binary: str) -> Iterator[Shelf]:
-    server = Redis(binary=binary)
+    server = RedisServer(binary=binary)
     try:
         yield server
     finally:

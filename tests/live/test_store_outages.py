@@ -46,16 +46,11 @@ async def is_alone(pod: Pod) -> bool:
     return bool((await pod.status())["store"]["degraded"])
 
 
-async def follows(pod: Pod) -> bool:
-    store = (await pod.status())["store"]
-    return bool(store["up"] and not store["degraded"])
-
-
 async def until_all_agree(fleet: Fleet) -> float:
     """Wait until the store's word stands everywhere, and is the same. Returns the seconds."""
     began_s = asyncio.get_running_loop().time()
     async with asyncio.timeout(20):
-        await fleet.until(follows)
+        await fleet.until_all_follow()
         while len(await fleet.epochs()) > 1:  # noqa: ASYNC110  they are other processes
             await asyncio.sleep(0.01)
     return asyncio.get_running_loop().time() - began_s
@@ -70,7 +65,7 @@ async def test_no_call_waits_for_the_store_and_all_agree_when_it_is_back(
     with SHELVES[kind]() as shelf:
         async with (
             a_line(shelf.port) as line,
-            a_fleet(f"{shelf.scheme}://{line.host}", PODS) as fleet,
+            a_fleet(shelf.url.replace(str(shelf.port), str(line.port)), PODS) as fleet,
             a_load(fleet.pods) as load,
         ):
             before_s = await load.more(CALLS)

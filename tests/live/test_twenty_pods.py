@@ -15,6 +15,7 @@ from tests.fleet.stores import redis_server
 from tests.live.load import a_load
 from tests.live.measured import note, quantile
 from tests.live.pods import Fleet, Pod, a_fleet
+from tests.stories.world import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,7 +120,7 @@ async def test_a_half_open_moment_has_so_many_probes_and_no_more(fleet: Fleet) -
     fleet.first.hits = 0
 
     async with a_load(fleet.pods) as load:
-        await until_hits(fleet, PROBES)
+        await eventually(lambda: fleet.first.hits >= PROBES, 20.0)
         await load.more(PODS)
     await fleet.until_state("closed")
 
@@ -128,12 +129,6 @@ async def test_a_half_open_moment_has_so_many_probes_and_no_more(fleet: Fleet) -
     note(
         f"{PODS} pods at one deadline", f"{fleet.first.hits} calls to the primary, {PROBES} wanted"
     )
-
-
-async def until_hits(fleet: Fleet, hits: int) -> None:
-    async with asyncio.timeout(20):
-        while fleet.first.hits < hits:  # noqa: ASYNC110  a counter has no event
-            await asyncio.sleep(0.005)
 
 
 def wall_s(monotonic_s: float) -> float:
