@@ -44,12 +44,14 @@ class Failure(NamedTuple):
     """A call without a lease that went wrong.
 
     `is_sound`: there is evidence that it was not the pod's own fault. `is_own`: it was.
+    `other_ms`: when another provider last answered this pod before.
     """
 
     at_ms: int
     epoch: int
     is_sound: bool
     is_own: bool
+    other_ms: float
 
 
 LONG_AGO_MS = -1_000_000
@@ -268,7 +270,9 @@ class Ledger:
         sole = pod.sole_until_ms >= write.asked_ms - FRESH_MS - STALE_MS - QUEUE_MS
         sound = sole or any(one.is_sound for one in known)
         recent = list(known)[-pod.threshold :]
-        sound = sound and (sole or not all(one.is_own for one in recent))
+        # nobody can tell that of a network that was well between the failures
+        is_own = all(one.is_own for one in recent) and recent[-1].other_ms < recent[0].at_ms
+        sound = sound and (sole or not is_own)
         weight = QUORUM if sound else 1 + sum(vote.weight for vote in others)
         self.require(
             weight >= QUORUM, 15, f"{where}: opened by what may be its own network's fault"

@@ -314,12 +314,16 @@ class SimulatedPod:
         return ProbeVerdict.SUCCESS if ok else ProbeVerdict.VOID
 
     def _is_sound(self, cell: Cell, ending: Ending) -> bool:
-        since_s = self.world.loop.time() - WAY_OUT_S
-        others = (at for name, at in self._answered_s.items() if name != cell.provider)
+        is_answered = self._others_answered_s(cell) >= self.world.loop.time() - WAY_OUT_S
         is_sole = self.line.pods_heard == 1
         if is_sole:
             self._facts.sole_until_ms = self.world.server.now_ms()
-        return ending.outcome in ATTESTED or is_sole or any(at >= since_s for at in others)
+        return ending.outcome in ATTESTED or is_sole or is_answered
+
+    def _others_answered_s(self, cell: Cell) -> float:
+        """When another provider last answered; long ago if none ever did."""
+        others = (at for name, at in self._answered_s.items() if name != cell.provider)
+        return max(others, default=float("-inf"))
 
     def _end_call(self, cell: Cell, permit: Permit, ending: Ending) -> None:
         slow = cell.slow_s is not None and ending.is_slow(cell.slow_s)
@@ -328,7 +332,8 @@ class SimulatedPod:
             sound = self._is_sound(cell, ending)
             if counts:  # in the store's epoch, above which this pod's own may stand
                 now_ms = self.world.server.now_ms()
-                failure = Failure(now_ms, cell.record.epoch, sound, not self.has_egress)
+                other_ms = now_ms + 1000 * (self._others_answered_s(cell) - self.world.loop.time())
+                failure = Failure(now_ms, cell.record.epoch, sound, not self.has_egress, other_ms)
                 self._facts.failures[cell.name].append(failure)
             self._tell(f"{cell.name} fails in epoch {permit.epoch} ({ending.outcome})")
         before = cell.tally, cell.current

@@ -25,7 +25,7 @@ from sidecar.fleet.cell import Cell
 from tests.fleet.calamities import CALAMITIES, thaw
 from tests.fleet.invariants import Done, Nothing, Step, Violation, check_done
 from tests.fleet.ledger import Ledger
-from tests.fleet.simulated_fleet import LEASE_S, PROVIDERS, Fleet, Setting
+from tests.fleet.simulated_fleet import LEASE_S, Fleet, Setting
 from tests.fleet.simulated_loop import Process, SimulatedLoop
 from tests.fleet.simulated_pod import SimulatedPod
 from tests.fleet.simulated_store import FAIR
@@ -150,18 +150,18 @@ class Course(Fleet):
             thaw(self, pod)
         if not self.alive:
             self.add_pod()
-        self.later(RETRY_S, self._release_all)
+        self.later(RETRY_S, self._look_after)
 
     # The end of it
 
-    def _release_all(self) -> None:
-        for name in PROVIDERS:
-            self.alive[0].order("release", name)
-        until_s = self.now_s + self.setting.recovery_s + RETRY_S
-        self.later(LOOK_S, partial(self._look, until_s))
+    def _look_after(self) -> None:
+        self._look(self.now_s + self.setting.recovery_s + RETRY_S)
 
     def _look(self, until_s: float) -> None:
-        """Wait for everybody to be well."""
+        """Wait for everybody to be well, and release what is held until that is confirmed."""
+        for name, record in self.server.records.items():
+            if record.hold:
+                self.alive[0].order("release", name)
         ill = [f"{pod.name}: {name}" for pod in self.alive for name in self._ill(pod)]
         self.ledger.require(not ill or self.now_s < until_s, 10, f"no recovery: {ill}")
         if ill:
