@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -46,11 +47,15 @@ async def probe(fleet: Fleet, pod: Pod) -> asyncio.Task[object]:
     until_s = loop.time() + PATIENCE_S
     while loop.time() < until_s:
         call: asyncio.Task[object] = asyncio.create_task(pod.chat())
-        await eventually(lambda call=call: call.done() or fleet.first.hits > 0)  # type: ignore[misc]
+        await eventually(partial(has_come_to_something, fleet, call))
         if fleet.first.hits:
             return call
         await asyncio.sleep(0.02)
     raise TimeoutError("no call was a probe")
+
+
+def has_come_to_something(fleet: Fleet, call: asyncio.Task[object]) -> bool:
+    return call.done() or fleet.first.hits > 0
 
 
 async def until_closed_by(fleet: Fleet, pod: Pod) -> float:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from sidecar.faults.catalog import status
 from tests.fleet.stores.redis_server import RedisServer
 from tests.live.line import Line, a_line
+from tests.live.load import a_load
 from tests.live.pods import OP_TIMEOUT_S, Fleet, Pod, a_fleet
 from tests.stories.world import eventually
 
@@ -55,13 +56,8 @@ async def fleet(pods: tuple[Fleet, Line]) -> Fleet:
 async def open_by(fleet: Fleet, pod: Pod) -> None:
     """Have one pod find out, and wait until all know."""
     fleet.first.plays(status(503))
-
-    async def finds_out(pod: Pod) -> bool:
-        await pod.chat()
-        return bool((await pod.standing())["state"] == "open")
-
-    await fleet.until(finds_out, [pod])
-    await fleet.until_state("open")
+    async with a_load([pod]):
+        await fleet.until_state("open")
 
 
 async def epoch(fleet: Fleet) -> int:
