@@ -1,8 +1,9 @@
 """What a fleet asks of its store, and how soon all its pods know of an outage.
 
-bench/fleet.py             twenty pods on a Valkey of its own, about two minutes
-bench/fleet.py --pods 4    fewer of them
-bench/fleet.py --store U   on a Redis of yours, which nothing else may use meanwhile
+bench/fleet.py                     5, 10 and 20 pods on a Valkey of its own, about two minutes
+bench/fleet.py --store etcd        the same on an etcd of its own
+bench/fleet.py --store U           on a store of yours
+bench/fleet.py --pods 4            as many pods as that, and no others
 
 Needs what `make test` installs. Every pod is a process of its own, and all traffic is on loopback.
 """
@@ -11,156 +12,112 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
-import os
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
-from pathlib import Path
-from secrets import token_hex
-from tempfile import TemporaryDirectory
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
-import aiohttp
-import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.faults.catalog import status
-from sidecar.faults.provider import ScriptedProvider
-from tests.fleet.stores.redis_server import RedisServer
+from tests.live.pods import Fleet, Pod, a_fleet
+from tests.live.shelves import SHELVES
 
-CONFIG = """
-store: {store}
-fleet: {{namespace: {namespace}}}
-listen: 127.0.0.1:0
-admin: 127.0.0.1:0
-providers:
-  first: {{kind: openai, base_url: "{first}", api_key: k}}
-  second: {{kind: openai, base_url: "{second}", api_key: k}}
-routes:
-  - {{models: ["*"], chain: [first, second]}}
-"""
-CALL = {"model": "any", "messages": [{"role": "user", "content": "Hello!"}]}
-ASKED = ("evalsha", "eval", "fcall")  # the commands that carry an operation
+PODS = (5, 10, 20)
 WATCHED_S = 10.0
-START_S = 20.0
 CALLS = 10_000
 AT_ONCE = 16
 OUTAGES = 20
 SPREAD_S = 0.1  # until all should know
+DEFAULTS = {"sync": "2s", "clocks": "{}"}  # in place of the short ones of the tests
 HISTOGRAM = "llm_failover_propagation_seconds_bucket"
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """Where one sidecar listens."""
+class Row(NamedTuple):
+    """What was seen of one fleet."""
 
-    api: str
-    admin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """The pods, whom they ask, and the store's administrator."""
-
-    http: aiohttp.ClientSession
-    pods: list[Pod]
-    first: ScriptedProvider
-    store: redis.Redis
-
-    def operations(self) -> int:
-        """How many the store has done so far."""
-        stats = self.store.info("commandstats")
-        return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ASKED)
-
-    async def ask(self, pod: Pod) -> None:
-        """One call, which has to be answered."""
-        async with self.http.post(f"{pod.api}/v1/chat/completions", json=CALL) as answer:
-            await answer.read()
-            answer.raise_for_status()
-
-    async def reset(self) -> None:
-        """Close every breaker, everywhere."""
-        async with self.http.post(f"{self.pods[0].admin}/-/breakers/first/reset") as answer:
-            answer.raise_for_status()
-        await asyncio.sleep(SPREAD_S)
-
-    async def propagations(self) -> Counter[float]:
-        """How many moves took at most how many seconds to reach another pod, all pods together."""
-        counted = Counter[float]()
-        for pod in self.pods:
-            async with self.http.get(f"{pod.admin}/metrics") as answer:
-                text = await answer.text()
-            for family in text_string_to_metric_families(text):
-                for sample in family.samples:
-                    if sample.name == HISTOGRAM:
-                        counted[float(sample.labels["le"])] += int(sample.value)
-        return counted
+    pods: int
+    idle: float
+    busy: float
+    calls: float
+    operations_each: float
+    own: int
+    others: int
+    p50_s: float
+    p99_s: float
 
 
-@asynccontextmanager
-async def a_pod(name: str, config: Path) -> AsyncIterator[Pod]:
-    """A `sidecar serve`, as long as the context lasts."""
-    log = config.with_name(f"{name}.log")
-    with log.open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sidecar", "serve", "--config", str(config)),
-            env={**os.environ, "HOSTNAME": name},
-            stderr=sink,
-        )
-    try:
-        async with asyncio.timeout(START_S):
-            while b"\n" not in (said := log.read_bytes()):  # noqa: ASYNC110  a file has no event
-                await asyncio.sleep(0.02)
-        started = json.loads(said.splitlines()[0])
-        yield Pod(f"http://{started['api']}", f"http://{started['admin']}")
-    finally:
-        process.terminate()
-        await process.wait()
+async def operations(fleet: Fleet) -> float:
+    """How many the store has answered so far, as the pods count them."""
+    return sum([await pod.counted("store_operations_total") for pod in fleet.pods])
+
+
+async def propagations(fleet: Fleet) -> Counter[float]:
+    """How many moves took at most how many seconds to reach another pod, all pods together."""
+    counted = Counter[float]()
+    for pod in fleet.pods:
+        async with fleet.http.get(f"{pod.admin}/metrics") as answer:
+            text = await answer.text()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == HISTOGRAM:
+                    counted[float(sample.labels["le"])] += int(sample.value)
+    return counted
 
 
 async def idle(fleet: Fleet) -> float:
     """Operations a second while nothing is asked."""
-    before, began_s = fleet.operations(), time.monotonic()
+    before, began_s = await operations(fleet), time.monotonic()
     await asyncio.sleep(WATCHED_S)
-    return (fleet.operations() - before) / (time.monotonic() - began_s)
+    return (await operations(fleet) - before) / (time.monotonic() - began_s)
 
 
 async def busy(fleet: Fleet) -> tuple[float, float]:
     """Operations a second, and calls a second, while calls are answered and nothing moves."""
-    before, began_s = fleet.operations(), time.monotonic()
+    before, began_s = await operations(fleet), time.monotonic()
     left = iter(range(CALLS))
 
     async def ask_on() -> None:
         for number in left:
-            await fleet.ask(fleet.pods[number % len(fleet.pods)])
+            await ask(fleet.pods[number % len(fleet.pods)])
 
     await asyncio.gather(*(ask_on() for _ in range(AT_ONCE)))
     took_s = time.monotonic() - began_s
-    return (fleet.operations() - before) / took_s, CALLS / took_s
+    return (await operations(fleet) - before) / took_s, CALLS / took_s
 
 
-async def outages(fleet: Fleet) -> tuple[list[int], list[int]]:
-    """For each: calls to the provider that is down, of the pod that finds out and of the others."""
+async def ask(pod: Pod) -> None:
+    """One call, which has to be answered."""
+    heard = await pod.chat()
+    if heard.code != 200:
+        raise RuntimeError(f"{pod.name} answered {heard.code}")
+
+
+async def outages(fleet: Fleet) -> tuple[float, list[int], list[int]]:
+    """Operations for each, besides the regular reading; calls to the provider that is down.
+
+    These are those of the pod that finds out, and those of all others 0.1 s later.
+    """
     own, others = list[int](), list[int]()
+    before, began_s = await operations(fleet), time.monotonic()
     for number in range(OUTAGES):
-        finder, *rest = (
-            fleet.pods[number % len(fleet.pods) :] + fleet.pods[: number % len(fleet.pods)]
-        )
+        at = number % len(fleet.pods)
+        finder, *rest = fleet.pods[at:] + fleet.pods[:at]
         fleet.first.plays(status(503))
         fleet.first.hits = 0
         for _ in range(4):
-            await fleet.ask(finder)
+            await ask(finder)
         own.append(fleet.first.hits)
         await asyncio.sleep(SPREAD_S)
-        await asyncio.gather(*map(fleet.ask, rest))
+        await asyncio.gather(*map(ask, rest))
         others.append(fleet.first.hits - own[-1])
         fleet.first.plays("ok")
-        await fleet.reset()
-    return own, others
+        await finder.order("reset")
+        await asyncio.sleep(SPREAD_S)
+    regular = (time.monotonic() - began_s) * len(fleet.pods) / 2
+    return (await operations(fleet) - before - regular) / OUTAGES, own, others
 
 
 def quantile(counted: Counter[float], share: float) -> float:
@@ -171,53 +128,55 @@ def quantile(counted: Counter[float], share: float) -> float:
     )
 
 
-async def measure(fleet: Fleet) -> None:
-    """Measure all of it, and print it."""
-    pods = len(fleet.pods)
-    print(f"{pods} pods; a pod reads the store once in 2 s: {pods / 2:.0f} operations/s expected")
-    print(f"idle                    {await idle(fleet):8.1f} operations/s")
-    operations, calls = await busy(fleet)
-    print(f"{CALLS} calls, no move   {operations:8.1f} operations/s at {calls:.0f} calls/s")
-    before = await fleet.propagations()
-    own, others = await outages(fleet)
-    counted = await fleet.propagations() - before
-    print(f"{OUTAGES} outages: calls to the provider that is down, each: at most")
-    print(
-        f"    {max(own)} of who finds out, {max(others)} of all others together, {SPREAD_S} s later"
-    )
-    print(
-        f"propagation, of {counted[math.inf]} moves heard of: p50 ≤ {quantile(counted, 0.5)} s,"
-        f" p99 ≤ {quantile(counted, 0.99)} s"
-    )
+async def measure(url: str, pods: int) -> Row:
+    """Start so many pods, measure them, and end them."""
+    async with a_fleet(url) as fleet:
+        await fleet.start(*[fleet.text(**DEFAULTS)] * pods)
+        await fleet.until_all_are_seen()
+        idle_ops = await idle(fleet)
+        busy_ops, calls = await busy(fleet)
+        before = await propagations(fleet)
+        each, own, others = await outages(fleet)
+        counted = await propagations(fleet) - before
+        p50_s, p99_s = (quantile(counted, share) for share in (0.5, 0.99))
+        return Row(pods, idle_ops, busy_ops, calls, each, max(own), max(others), p50_s, p99_s)
 
 
-async def run(pods: int, url: str) -> None:
-    """Start a fleet, measure it, and end it."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        first = await stack.enter_async_context(ScriptedProvider("first"))
-        second = await stack.enter_async_context(ScriptedProvider("second"))
-        config = folder / "sidecar.yaml"
-        places = {"first": first.base_url, "second": second.base_url}
-        config.write_text(CONFIG.format(store=url, namespace=token_hex(8), **places))
-        entered = [
-            await stack.enter_async_context(a_pod(f"pod-{number}", config))
-            for number in range(pods)
-        ]
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        store = stack.enter_context(closing(redis.Redis.from_url(url)))
-        await asyncio.sleep(3.0)  # until all have read the store once
-        await measure(Fleet(http, entered, first, store))
+@contextmanager
+def store_of(kind: str) -> Iterator[str]:
+    """The URL of a store: of a new one, or of the one that is named."""
+    with ExitStack() as stack:
+        yield stack.enter_context(SHELVES[kind]()).url if kind in SHELVES else kind
+
+
+HEAD = ("pods", "idle", "with calls", "calls/s", "each outage", "finder", "others", "p50", "p99")
+
+
+def show(*cells: object) -> None:
+    """One line of the table."""
+    print(
+        "".join(f"{cell:>12.4g}" if isinstance(cell, float) else f"{cell!s:>12}" for cell in cells)
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--pods", type=int, default=20)
-    parser.add_argument("--store", default="")
+    parser.add_argument("--pods", type=int, default=0)
+    parser.add_argument("--store", default="valkey", help="valkey, etcd, or a URL")
     options = parser.parse_args()
-    asyncio.run(run(options.pods, options.store or RedisServer().url))
+    with store_of(options.store) as url:
+        print(
+            f"{options.store}: operations a second idle and with calls (pods / 2 expected) and for"
+        )
+        print(
+            "each outage; calls to the provider that is down, by who finds out and by all others;"
+        )
+        print("seconds until another pod knows")
+        show(*HEAD)
+        for pods in (options.pods,) if options.pods else PODS:
+            show(*asyncio.run(measure(url, pods)))
 
 
 if __name__ == "__main__":

@@ -22,19 +22,20 @@ from sidecar.faults.provider import ScriptedProvider
 
 Json = dict[str, Any]
 
-# Short clocks, and so short leases: a probe may take the time to connect and to answer, 2.5 s.
+# Short ones make short leases: a probe may take the time to connect and to answer, 2.5 s.
+CLOCKS = "{connect: 500ms, first_token: 1s, first_token_reasoning: 1s, answer: 2s, total: 10s}"
 CONFIG = """
 listen: 127.0.0.1:0
 admin: 127.0.0.1:0
 store: {store}
-fleet: {{namespace: {namespace}, op_timeout: 1s, sync: 200ms}}
+fleet: {{namespace: {namespace}, op_timeout: 1s, sync: {sync}}}
 providers:
   first: {{kind: openai, base_url: "{first}", api_key: k}}
   second: {{kind: openai, base_url: "{second}", api_key: k}}
 routes:
   - {{models: ["*"], chain: [first, second]}}
 retry: {{attempts: 0}}
-timeouts: {{connect: 500ms, first_token: 1s, first_token_reasoning: 1s, answer: 2s, total: 10s}}
+timeouts: {clocks}
 """
 OP_TIMEOUT_S = 1.0
 LEASE_S = 2.5
@@ -144,9 +145,10 @@ class Fleet:
     pods: list[Pod] = field(default_factory=list)
 
     def text(self, **changes: str) -> str:
-        """The configuration of a pod; `changes` are of the store's and the providers' addresses."""
+        """The configuration of a pod, with other words in `CONFIG`'s places by `changes`."""
         places = {"store": self.store, "first": self.first.base_url}
         places |= {"second": self.second.base_url, "namespace": self.namespace}
+        places |= {"sync": "200ms", "clocks": CLOCKS}
         return CONFIG.format(**{**places, **changes})
 
     async def start(self, *texts: str) -> list[Pod]:

@@ -121,8 +121,7 @@ async def test_calls_cost_the_store_nothing() -> None:
     server = redis_server.RedisServer()
     try:
         async with a_fleet(server.url) as fleet:
-            text = fleet.text().replace("sync: 200ms", f"sync: {SYNC_S:.0f}s")
-            await fleet.start(*[text] * 4)
+            await fleet.start(*[fleet.text(sync=f"{SYNC_S}s")] * 4)
             await fleet.until_all_are_seen()
             server.ask("CONFIG", "RESETSTAT")
             began_s = time.monotonic()
