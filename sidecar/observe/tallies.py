@@ -157,8 +157,14 @@ class AsideTallies:
 class BreakerTallies:
     """Where the breakers stand, and for how long they were open. `now` is monotonic."""
 
-    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], float],
+        standings: Callable[[], Sequence[Standing]],
+    ) -> None:
         breakers = known.breakers(settings)
+        self._standings = standings
         self.state = Numbers(known.each(breakers, State))
         self.moves = Numbers(known.moves(settings))
         self.open_s = Numbers(breakers)
@@ -188,6 +194,12 @@ class BreakerTallies:
     def probed(self, event: ProbeEnded) -> None:
         """A probe was settled or lost."""
         self.probes.add((event.breaker, event.verdict))
+
+    def look(self) -> None:
+        """Take down what rises without a move: holds and merges begin an epoch, too."""
+        for breaker in self._standings():
+            self.epoch.set((breaker.name,), breaker.epoch)
+        self.catch_up()
 
     def catch_up(self) -> None:
         """Count the time until now of the breakers that are open."""

@@ -589,6 +589,15 @@ def test_the_epoch_is_that_of_the_last_move() -> None:
     assert value(of, "breaker_epoch", provider="gemini") == 41
 
 
+def test_the_epoch_rises_without_a_move_as_well() -> None:
+    shown = [Breaker(epoch=41)]
+    of = Metrics(SETTINGS, StillClock(), BUILD, Looks(breakers=lambda: shown))
+
+    assert value(of, "breaker_epoch", provider="gemini") == 41
+    shown[:] = [Breaker(epoch=42)]
+    assert value(of, "breaker_epoch", provider="gemini") == 42
+
+
 def test_the_earliest_half_open_is_shown_while_open() -> None:
     of = told(breaker_moved(State.OPEN, Cause.FAILURES, until_unix_s=1_760_000_060.0))
 

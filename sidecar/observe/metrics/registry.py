@@ -63,7 +63,7 @@ class Metrics:
     ) -> None:
         requests, attempts = RequestTallies(settings), AttemptTallies(settings)
         self._asides = AsideTallies(settings, looks.breakers, looks.keys)
-        self._breakers = BreakerTallies(settings, clock.monotonic)
+        self._breakers = BreakerTallies(settings, clock.monotonic, looks.breakers)
         self._store = StoreTallies(settings.store.partition(":")[0], looks.store)
         self._lag_s = Spreads([()], LAG_S)
         self.handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -105,7 +105,7 @@ class Metrics:
         Takes some 10 µs a series, so a large configuration had better call it in a thread of its
         own; that is safe.
         """
-        self._breakers.catch_up()
+        self._breakers.look()
         self._asides.look()
         self._store.look()
         # not the header itself: the library trusts its version to be a number, and echoes it
