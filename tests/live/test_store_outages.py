@@ -56,11 +56,15 @@ async def until_all_agree(fleet: Fleet) -> float:
     return asyncio.get_running_loop().time() - began_s
 
 
-@pytest.mark.parametrize("kind", SHELVES)
 @pytest.mark.parametrize("trouble", TROUBLES)
-async def test_no_call_waits_for_the_store_and_all_agree_when_it_is_back(
-    trouble: str, kind: str
-) -> None:
+async def test_no_call_waits_for_the_store_and_all_agree_when_it_is_back(trouble: str) -> None:
+    async with asyncio.TaskGroup() as at_once:
+        for kind in SHELVES:
+            at_once.create_task(live_through(trouble, kind))
+
+
+async def live_through(trouble: str, kind: str) -> None:
+    """One outage of a store of that kind, and what the applications noticed of it."""
     begin, end = TROUBLES[trouble]
     with SHELVES[kind]() as shelf:
         async with (
