@@ -51,6 +51,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/ready-test: requirements-test.lock $(VENV)/ready
+# Without Prometheus the tests that need it fail and say so; all others run.
+$(VENV)/ready-test: requirements-test.lock tests/monitoring/bring_prometheus.sh $(VENV)/ready
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	-@tests/monitoring/bring_prometheus.sh
 	@touch $@
