@@ -6,13 +6,29 @@ import re
 
 import pytest
 
-from tests.monitoring.outage import Told
+from tests.monitoring.outage import OVERHEAD, Told
 from tests.monitoring.prometheus import Series, promtool
-from tests.monitoring.shipped import ALERTS, DASHBOARDS, RECORDS, Ask, asks, marks, variables
+from tests.monitoring.shipped import (
+    ALERTS,
+    DASHBOARDS,
+    RECORDS,
+    RUNBOOKS,
+    Ask,
+    asks,
+    marks,
+    variables,
+)
 
 CHOSEN = {"$__rate_interval": "2s", "$__range": "60s"}
 # What really has nothing to show, and why.
 EMPTY = {"Configurations loaded": "a sidecar of this version loads its configuration once"}
+UNSEEN = {"llm_failover_config_last_reload_successful == 0": "likewise"}
+EXPRESSION = re.compile(r"`([^`]*(?:llm_failover|process)_\w+[{)\[ ][^`]*)`")
+ADVICE = [
+    pytest.param(expr, id=f"{page.stem} {place}")
+    for page in sorted(RUNBOOKS.glob("*.md"))
+    for place, expr in enumerate(EXPRESSION.findall(page.read_text()))
+]
 FIRE = {
     *("LLMFailoverErrorBudgetBurnFast", "LLMFailoverErrorBudgetBurnSlow"),
     *("LLMFailoverAllBreakersOpen", "LLMFailoverProviderDown", "LLMFailoverOnBackup"),
@@ -46,6 +62,13 @@ def test_an_expression_shows_something(told: Told, ask: Ask) -> None:
     assert bool(told.course(chosen(ask.expr))) == (ask.panel not in EMPTY)
 
 
+@pytest.mark.parametrize("expr", ADVICE)
+def test_what_a_runbook_advises_to_ask_shows_something(told: Told, expr: str) -> None:
+    expr = expr.replace('pod="POD"', 'pod="pod-a"').replace('"PROVIDER"', '"first"')
+
+    assert bool(told.course(expr)) == (expr not in UNSEEN)
+
+
 @pytest.mark.parametrize("dashboard", DASHBOARDS)
 def test_there_is_something_to_choose_for_every_variable(told: Told, dashboard: str) -> None:
     for name, variable in variables(DASHBOARDS[dashboard]).items():
@@ -72,7 +95,7 @@ def test_an_alert_fires_and_ends(told: Told, alert: str) -> None:
     assert not told.prometheus.has(f'ALERTS{{alertname="{alert}"}}')
 
 
-@pytest.mark.parametrize("alert", sorted(ALERTS.keys() - FIRE))
+@pytest.mark.parametrize("alert", sorted(ALERTS.keys() - FIRE - {OVERHEAD}))
 def test_an_alert_of_something_else_stays_silent(told: Told, alert: str) -> None:
     assert not told.course(f'ALERTS{{alertname="{alert}"}}')
 
@@ -105,7 +128,7 @@ def test_the_share_that_is_served_sinks_and_comes_back(told: Told) -> None:
     failed = told.course("namespace_job:llm_failover_requests_failed:ratio_rate5m")[0].course
 
     assert failed[0] == 0
-    assert max(failed) == 1
+    assert max(failed) > 0.5
     assert failed[-1] == 0
 
 
