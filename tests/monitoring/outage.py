@@ -1,4 +1,4 @@
-"""An outage as Prometheus saw it: two pods at one store, their providers, and what befell them.
+"""An outage as Prometheus saw it: three pods at one store, their providers, what befell them.
 
 Minutes are told in seconds: the windows of the rules are shorter here, and nothing waits before it
 fires. The rules as they are shipped are for promtool, in deploy/prometheus/rules_test.yaml.
@@ -22,7 +22,7 @@ from tests.fleet.stores.redis_server import RedisServer
 from tests.monitoring.prometheus import ROOT, STEP_S, Json, Prometheus
 from tests.stories.desk import Desk, a_desk
 
-PODS = ("pod-a", "pod-b")
+PODS = ("pod-a", "pod-b", "pod-c")  # nobody asks the last one but where it is said
 NAMES = ("first", "second", "third")
 CONFIG = """
 store: {url}
@@ -36,7 +36,7 @@ routes:
   - {{models: ["*"], chain: [first/small, second/large]}}
 prices:
   first/small: {{input: 2.0, output: 10.0}}
-breaker: {{open_timeout: 2s, success_threshold: 3}}
+breaker: {{open_timeout: 1s, success_threshold: 3}}
 """
 SLOW = Answer(first_after_s=0.4)  # so that a probe takes longer than a scrape is away
 PAUSE_S = 0.05
@@ -44,10 +44,11 @@ PATIENCE_S = 30.0
 
 OVERHEAD = "LLMFailoverOverheadHigh"  # tells of this machine, which may be busy
 CALM = f'absent(ALERTS{{alertname!="{OVERHEAD}"}})'
-SEEN = f"count(sum by (pod) (rate(llm_failover_attempts_total[2s])) > 0) == {len(PODS)}"
+SEEN = "count(sum by (pod) (rate(llm_failover_attempts_total[2s])) > 0) == 2"
 
 WINDOWS = {"[5m]": "[2s]", "[30m]": "[3s]"}
-LONGER = "[4s]"
+LONGER = "[3s]"
+LATE = ("time() - 300", "time() - 3")
 
 
 class Told(NamedTuple):
@@ -74,7 +75,7 @@ def quickened(rules: Json) -> Json:
     """The same rules for seconds in place of minutes."""
     text = yaml.safe_dump(rules)
     text = re.sub(r"\[\d+[mhd]\]", lambda found: WINDOWS.get(found[0], LONGER), text)
-    text = re.sub(r"^ +for: .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^ +for: .*\n", "", text, flags=re.MULTILINE).replace(*LATE)
     quick: Json = yaml.safe_load(text)
     return quick
 
@@ -136,8 +137,8 @@ def closed(provider: str) -> str:
 
 
 @asynccontextmanager
-async def two_pods(store: RedisServer) -> AsyncIterator[list[Desk]]:
-    """At that store, each with applications that ask on."""
+async def pods(store: RedisServer) -> AsyncIterator[list[Desk]]:
+    """At that store, each with providers of its own that play the same parts."""
     async with AsyncExitStack() as stack:
         desks = []
         for pod in PODS:
@@ -160,8 +161,8 @@ async def applications(desks: list[Desk]) -> AsyncIterator[None]:
         await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def tell(prometheus: Prometheus, desks: list[Desk], store: RedisServer) -> None:
-    """What happens, each step once Prometheus has seen the one before."""
+async def tell(prometheus: Prometheus, desks: list[Desk]) -> None:
+    """One provider fails, then all; each step once Prometheus has seen the one before."""
     for desk in desks:
         desk["third"].plays("bad_key")
     await until(prometheus, *map(closed, NAMES), fires("ProviderParked"), failing("== 0"), SEEN)
@@ -188,6 +189,23 @@ async def tell(prometheus: Prometheus, desks: list[Desk], store: RedisServer) ->
         await desk.ask("/reset")
     await until(prometheus, *map(quiet, ("ProviderParked", "ProviderDown", "OnBackup")))
 
+
+async def tell_of_one_alone(prometheus: Prometheus, desk: Desk) -> None:
+    """One pod is cut off from all providers, for a while. No other pod is."""
+    for name in NAMES:
+        desk[name].plays("refuse")
+    async with applications([desk]):
+        await until(prometheus, fires("PodAccusesAlone"))
+        for names in (("first", "second"), ("third",)):  # who is well first is asked no more
+            for name in names:
+                desk[name].plays()
+                await desk[name].listen()
+            await until(prometheus, *map(closed, names))
+        await until(prometheus, quiet("PodAccusesAlone"))
+
+
+async def tell_of_the_store(prometheus: Prometheus, store: RedisServer) -> None:
+    """It is gone, and comes back empty."""
     store.stop()
     await until(prometheus, fires("StoreDegraded"))
     store.start()
@@ -198,12 +216,14 @@ async def run(stack: AsyncExitStack) -> Told:
     """Live through it once. Prometheus stays until `stack` is left."""
     store = RedisServer()
     stack.callback(store.remove)
-    async with two_pods(store) as desks:
+    async with pods(store) as desks:
         config = config_for(desks)
         prometheus = stack.enter_context(Prometheus(config, quickened(shipped_rules())))
         began_s = time.time()
-        async with applications(desks):
-            await tell(prometheus, desks, store)
+        async with applications(desks[:2]):
+            await tell(prometheus, desks)
+            await tell_of_one_alone(prometheus, desks[2])
+            await tell_of_the_store(prometheus, store)
         metrics = await desks[0].page("/metrics")
         rules = await asyncio.to_thread(prometheus.rules)
         return Told(prometheus, began_s, time.time(), metrics, rules)

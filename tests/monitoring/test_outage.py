@@ -20,6 +20,7 @@ from tests.monitoring.shipped import (
 )
 
 CHOSEN = {"$__rate_interval": "2s", "$__range": "60s"}
+ALL, BUSY = ".+", "pod-a|pod-b"
 # What really has nothing to show, and why.
 EMPTY = {"Configurations loaded": "a sidecar of this version loads its configuration once"}
 UNSEEN = {"llm_failover_config_last_reload_successful == 0": "likewise"}
@@ -32,27 +33,27 @@ ADVICE = [
 FIRE = {
     *("LLMFailoverErrorBudgetBurnFast", "LLMFailoverErrorBudgetBurnSlow"),
     *("LLMFailoverAllBreakersOpen", "LLMFailoverProviderDown", "LLMFailoverOnBackup"),
-    *("LLMFailoverProviderParked", "LLMFailoverStoreDegraded"),
+    *("LLMFailoverProviderParked", "LLMFailoverStoreDegraded", "LLMFailoverPodAccusesAlone"),
 }
 CLOSED, HALF_OPEN, OPEN = 0.0, 1.0, 2.0
 
 
-def chosen(expr: str) -> str:
-    """The expression where the reader has chosen everything."""
-    for variable, value in CHOSEN.items():
+def chosen(expr: str, pods: str = ALL) -> str:
+    """The expression where the reader has chosen these pods, and all of everything else."""
+    for variable, value in {**CHOSEN, "$pod": pods}.items():
         expr = expr.replace(variable, value)
-    return re.sub(r"\$\w+", ".+", expr)
+    return re.sub(r"\$\w+", ALL, expr)
 
 
-def shown(told: Told, dashboard: str, title: str) -> list[Series]:
+def shown(told: Told, dashboard: str, title: str, pods: str = ALL) -> list[Series]:
     """All curves of a panel."""
     found = [one for one in asks() if (one.dashboard, one.panel) == (dashboard, title)]
-    return [series for one in found for series in told.course(chosen(one.expr))]
+    return [series for one in found for series in told.course(chosen(one.expr, pods))]
 
 
 def shown_of(told: Told, dashboard: str, title: str, **labels: str) -> list[float]:
-    """The one curve with these labels, without what only repeats."""
-    curves = shown(told, dashboard, title)
+    """The one curve with these labels for the busy pods, without what only repeats."""
+    curves = shown(told, dashboard, title, BUSY)
     (found,) = [series for series in curves if labels.items() <= series.labels.items()]
     return found.course
 
@@ -136,10 +137,17 @@ def test_the_store_is_shown_away_and_back(told: Told) -> None:
     assert shown_of(told, "fleet-and-store", "Store answers", store="redis") == [1, 0, 1]
 
 
+def test_the_pod_that_is_cut_off_is_alone_in_what_it_shows(told: Told) -> None:
+    state = 'llm_failover_breaker_state{provider="third", state="open"}'
+    worst = {one.labels["pod"]: max(one.values) for one in told.course(state)}
+
+    assert worst == {"pod-a": 0, "pod-b": 0, "pod-c": 1}
+
+
 def test_no_pod_is_lost_sight_of(told: Told) -> None:
     reached, seen = shown(told, "fleet-and-store", "Pods")
 
-    assert max(reached.values) == max(seen.values) == 2
+    assert max(reached.values) == max(seen.values) == 3
 
 
 def test_requests_keep_their_own_endpoint_beside_the_one_of_the_operator(told: Told) -> None:
