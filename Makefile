@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench schema lock clean
+.PHONY: help demo run test check bench schema dashboards lock clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready ## watch a failover happen: no keys, no network (ONCE=1 ends after the story)
 	@$(BIN)/sidecar demo $(if $(ONCE),--once)
@@ -30,6 +30,9 @@ bench: $(VENV)/ready ## latency, throughput, CPU and memory beside direct access
 schema: $(VENV)/ready ## write config/schema.json anew
 	@$(BIN)/sidecar schema > config/schema.json
 
+dashboards: $(VENV)/ready ## write the dashboards and the PrometheusRule in deploy/ anew
+	@$(BIN)/python -m deploy.grafana.build
+
 lock: ## resolve the locked versions anew from pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
 	@printf 'hatchling\neditables\n' > $(VENV)-lock/build.in
@@ -51,6 +54,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/ready-test: requirements-test.lock $(VENV)/ready
+# Without Prometheus the tests that need it fail and say so; all others run.
+$(VENV)/ready-test: requirements-test.lock tests/monitoring/bring_prometheus.sh $(VENV)/ready
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	-@tests/monitoring/bring_prometheus.sh
 	@touch $@

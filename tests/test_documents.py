@@ -17,7 +17,7 @@ from sidecar.drill.table import ROWS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "deploy" / "README.md", *sorted(DOCS.rglob("*.md")))
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 EACH_KIND = pytest.mark.parametrize(("kind", "preset"), PRESETS.items(), ids=PRESETS)
 
