@@ -155,6 +155,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             streaming=self._settings.streaming,
             now=self._clock.monotonic,
             unix=self._clock.unix,
+            tells_trace=self._settings.tracing.to_providers,
         )
 
     def _report(self, event: Event) -> None:

@@ -67,11 +67,20 @@ def read_trace(parents: Sequence[str], states: Sequence[str]) -> TraceContext | 
 def read_state(stated: str) -> str:
     """What vendors say of a trace, in bounds; empty where the form is wrong (section 3.3)."""
     entries = [entry for part in stated.split(",") if (entry := part.strip(" \t"))]
+    return ",".join(in_bounds(entries)) if are_fit(entries) else ""
+
+
+def are_fit(entries: list[str]) -> bool:
+    """Whether each has the form of a vendor's entry, and there are not too many or two of one."""
     keys = {found[1] for entry in entries if (found := ENTRY.fullmatch(entry))}
-    if len(keys) < len(entries) or len(entries) > MOST_ENTRIES:
-        return ""
-    if len(",".join(entries)) > STATE_CHARS:
-        entries = [entry for entry in entries if len(entry) <= LONG_ENTRY]
-    while len(",".join(entries)) > STATE_CHARS:
-        entries.pop()
-    return ",".join(entries)
+    return len(keys) == len(entries) <= MOST_ENTRIES
+
+
+def in_bounds(entries: list[str]) -> list[str]:
+    """As many of the first entries as everybody has to pass on; of too many the long ones go."""
+    kept = entries
+    if len(",".join(kept)) > STATE_CHARS:
+        kept = [entry for entry in entries if len(entry) <= LONG_ENTRY]
+    while len(",".join(kept)) > STATE_CHARS:
+        kept = kept[:-1]
+    return kept
