@@ -218,9 +218,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracing:
-    """Where spans go, and how many: `sample_ratio` is the share of the traces that begin here.
+    """Where spans go, and who is told of a trace.
 
-    `otlp` is the base URL of a collector that takes OTLP over HTTP, `None` where spans go nowhere;
+    `sample_ratio` is the share of the traces that begin here which are recorded. `otlp` is the base URL of a collector that takes OTLP over HTTP, `None` where spans go nowhere;
     `to_providers`: the providers are told which trace a call belongs to.
     """
 
