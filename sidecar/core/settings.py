@@ -220,8 +220,9 @@ class Route:
 class Tracing:
     """Where spans go, and who is told of a trace.
 
-    `sample_ratio` is the share of the traces that begin here which are recorded. `otlp` is the base URL of a collector that takes OTLP over HTTP, `None` where spans go nowhere;
-    `to_providers`: the providers are told which trace a call belongs to.
+    `otlp` is the base URL of a collector that takes OTLP over HTTP, `None` where spans go nowhere.
+    `to_providers`: the providers are told which trace a call belongs to. `sample_ratio` is the
+    share of the traces that begin here which are recorded.
     """
 
     otlp: str | None = None

@@ -115,6 +115,8 @@ def test_a_chain_is_explained_with_its_models_clocks_and_thresholds() -> None:
 b1 takes the route a,b*
   the whole chain has 2m; a refusal by content policy fails over
   a break after the first content ends the stream with an error
+  its spans go to http://c:4318
+  its providers are told the trace that it belongs to
 
 1. one: m
    provider  openai, https://api.openai.com/v1, 1 key
