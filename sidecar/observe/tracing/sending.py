@@ -34,18 +34,24 @@ class Sender:
     """Sends walks from a thread of its own.
 
     `put` never waits and never fails. What the collector does not take, or what would have to be
-    hoarded for it, is dropped and counted in `lost`; that it begins is told once, and how many
-    there were when it is over.
+    hoarded for it, is dropped and counted; that it begins is told once, and how many there were
+    when it is over.
     """
 
     def __init__(self, exporter: Exporter, collector: str) -> None:
-        self.lost = 0  # requests
+        self._dropped = 0  # by whoever puts …
+        self._untaken = 0  # … and by the thread: each counts for itself
         self._exporter = exporter
         self._collector = collector
         self._waiting: deque[Walk] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="span-sender", daemon=True)
         self._is_failing = False
+
+    @property
+    def lost(self) -> int:
+        """How many requests' spans were lost."""
+        return self._dropped + self._untaken
 
     def open(self) -> None:
         """Begin to send."""
@@ -56,30 +62,30 @@ class Sender:
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(walk)
         else:
-            self.lost += 1
+            self._dropped += 1
+
+    def send(self) -> None:
+        """Send all that waits, or as much as the collector takes."""
+        while batch := self._next_batch():
+            problem = self._export(batch)
+            self._note(problem)
+            if problem:
+                self._untaken += len(batch)
+                return
 
     def close(self) -> None:
         """Send what was put before, and end the thread."""
         self._closing.set()
         self._thread.join(PATIENCE_S)
         self._exporter.shut_down()
-        self.lost += len(self._waiting)
+        self._untaken += len(self._waiting)
         if self.lost:
-            log.warning("spans were lost", extra={"requests": self.lost})
+            log.warning("spans were lost", extra={"lost_requests": self.lost})
 
     def _run(self) -> None:
         while not self._closing.wait(EVERY_S):
-            self._send_all()
-        self._send_all()
-
-    def _send_all(self) -> None:
-        """Send all that waits, or as much as the collector takes."""
-        while batch := self._next_batch():
-            problem = self._export(batch)
-            self._note(problem)
-            if problem:
-                self.lost += len(batch)
-                return
+            self.send()
+        self.send()
 
     def _next_batch(self) -> list[Walk]:
         size = min(len(self._waiting), BATCH)
