@@ -8,6 +8,7 @@ import pytest
 
 from sidecar.core.settings import Tracing
 from sidecar.faults.catalog import status
+from sidecar.observe.logs import access_fields
 from tests.stories.world import CHAT, World, a_world
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -95,3 +96,13 @@ async def test_what_is_passed_through_tells_its_trace_too() -> None:
         async with world.http.get(f"{world.api}/v1/files", headers=headers) as answer:
             assert answer.status == 200
         assert world.first.calls[-1].headers["traceparent"].startswith(f"00-{TRACE}-")
+
+
+async def test_the_log_the_answer_and_the_metrics_name_one_trace(world: World) -> None:
+    trace, _, _ = await ask(world)
+
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    async with world.http.get(f"{world.admin}/metrics", headers=accept) as answer:
+        metrics = await answer.text()
+    assert f'# {{trace_id="{trace}"}}' in metrics
+    assert access_fields(world.requests()[-1])["trace_id"] == trace
