@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from sidecar.core.policies import BreakerPolicy, Hedge, Timeouts
 from sidecar.core.settings import Tracing
 from sidecar.faults.catalog import cut, ok
+from sidecar.faults.provider import ScriptedProvider, refusing_port
 from tests.stories.collector import Collector, Seen, a_collector
+from tests.stories.process import a_process
 from tests.stories.world import CHAT, World, a_world, eventually
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -263,8 +268,29 @@ async def test_providers_hear_of_the_very_spans_that_are_sent() -> None:
     assert told == sent
 
 
-async def test_a_collector_that_is_gone_costs_no_request_anything() -> None:
-    async with a_collector() as collector:
-        pass
-    async with traced(collector) as world:
-        assert [await ask(world) for _ in range(5)] == [200] * 5
+CONFIG = """
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+providers: {{first: {{kind: openai, base_url: "{provider}", api_key: k}}}}
+routes: [{{models: ["*"], chain: [first/m]}}]
+tracing: {{otlp: "http://127.0.0.1:{port}"}}
+"""
+
+
+async def test_a_collector_that_is_gone_costs_a_line_of_the_log(tmp_path: Path) -> None:
+    config = tmp_path / "sidecar.yaml"
+    environ = {**os.environ, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.1"}
+    async with ScriptedProvider("first") as first, aiohttp.ClientSession() as http:
+        with refusing_port() as port:
+            config.write_text(CONFIG.format(provider=first.base_url, port=port))
+            async with a_process("--config", str(config), environ=environ) as running:
+                url = f"{running.api}/v1/chat/completions"
+                served = [(await http.post(url, json=CHAT)).status for _ in range(40)]
+                lost = await running.read_until("spans are lost: the collector does not take them")
+                running.process.terminate()
+                assert await running.end() == 0
+
+    assert served == [200] * 40
+    assert "Failed to export" in lost["problem"] or "Transient error" in lost["problem"]
+    assert [line["msg"] for line in running.log].count(lost["msg"]) == 1
+    assert (running.log[-1]["msg"], running.log[-1]["lost_requests"]) == ("spans were lost", 40)

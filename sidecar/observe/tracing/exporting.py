@@ -15,7 +15,8 @@ from sidecar.observe.tracing.spans import Spans
 
 NAME = "llm-failover-sidecar"
 PATH = "/v1/traces"  # OTLP over HTTP
-PROBLEM_CHARS = 200
+PROBLEM_CHARS = 400
+NOBODY = logging.NullHandler()
 
 
 class LastWords(logging.Handler):
@@ -49,7 +50,8 @@ class Exporting:
         self._spans = Spans(settings, own.merge(OTELResourceDetector().detect()))
         self._last_words = LastWords()
         foreign = logging.getLogger("opentelemetry")
-        foreign.propagate = False  # to standard error, amid our own lines
+        foreign.propagate = False  # to standard error, amid our own lines …
+        foreign.addHandler(NOBODY)  # … where it would go as well if nobody heard it
         foreign.addHandler(self._last_words)
         self._exporter = OTLPSpanExporter(endpoint=otlp.removesuffix(PATH) + PATH)
 

@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0  # what is sent together costs one call; a crash loses at most these
 MAX_WAITING = 2048  # requests; a few MB while the collector is gone
-BATCH = 64  # requests; making more spans at once would keep the event loop from running
+BATCH = 32  # requests; more at once would keep the event loop waiting for longer than 3 ms
 PATIENCE_S = 1.0  # what a collector may hold up the end of the process
+LAST_S = 0.2  # for the thread to count what it has given up
 
 
 class Exporter(Protocol):
@@ -78,6 +79,7 @@ class Sender:
         self._closing.set()
         self._thread.join(PATIENCE_S)
         self._exporter.shut_down()
+        self._thread.join(LAST_S)
         self._untaken += len(self._waiting)
         if self.lost:
             log.warning("spans were lost", extra={"lost_requests": self.lost})
