@@ -58,9 +58,11 @@ class Exporting:
     def export(self, walks: Sequence[Walk]) -> str:
         """Send them; empty, or why they are lost."""
         spans = [span for walk in walks for span in self._spans.of(walk)]
-        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
-            return ""
-        return self._last_words.said or "no reason given"
+        try:
+            is_taken = self._exporter.export(spans) is SpanExportResult.SUCCESS
+        except OSError as error:  # what the exporter's own ways of sending raise is of this kind
+            return type(error).__qualname__
+        return "" if is_taken else self._last_words.said or "no reason given"
 
     def shut_down(self) -> None:
         """Give up what is under way."""
