@@ -212,6 +212,11 @@ class RequestEnded:
     parent_id: str = ""
     client_retry: int | None = None
 
+    @property
+    def trace_id(self) -> str:
+        """The trace that it belongs to."""
+        return self.trace.trace_id
+
 
 @dataclass(slots=True, kw_only=True)
 class BreakerMoved:

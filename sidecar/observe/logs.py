@@ -186,7 +186,7 @@ def access_fields(event: RequestEnded) -> Fields:
         "overhead_s": seconds(event.overhead_s),
         "tokens_in": usage.input if usage else None,
         "tokens_out": usage.output if usage else None,
-        "trace_id": event.trace.trace_id or None,
+        "trace_id": event.trace_id or None,
         "client_retry": event.client_retry,
     }
 
