@@ -31,6 +31,7 @@ from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
 from sidecar.observe.standing import Keys, Looks
 from sidecar.observe.status import Status, status_page
+from sidecar.observe.tracing import Tracing, open_tracing
 from sidecar.proxy.access import may_change
 from sidecar.proxy.admin import Admin, AdminPorts
 from sidecar.proxy.api import Api, ApiPorts
@@ -50,7 +51,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
     """Everything, running while entered. `api` and `admin` hold the real ports from then on.
 
     `reports` are observers beside the metrics and the status. Raises `ConfigError` for a store that
-    cannot be opened; whether it can be reached does not matter.
+    cannot be opened, or a package that is missing; whether it can be reached does not matter.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         looks = Looks(self._breakers.snapshot, self._keys, self._breakers.store_status)
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256), looks)
         self._status = Status(settings, self._clock, looks, __version__)
-        self._reports = fan_out(self._metrics.handlers, self._status.handlers, *reports)
+        self._tracing = _opened_tracing(settings, self._clock)
+        spans = self._tracing.handlers if self._tracing else {}
+        self._reports = fan_out(self._metrics.handlers, self._status.handlers, spans, *reports)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -121,6 +124,9 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open in this order, close in the other."""
         settings = self._settings
+        if self._tracing:
+            self._tracing.open()
+            stack.push_async_callback(self._tracing.close)
         await self._breakers.open()
         stack.push_async_callback(self._breakers.close)
         self._front = Api(settings, await self._handler(stack), self._api_ports())
@@ -155,6 +161,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             streaming=self._settings.streaming,
             now=self._clock.monotonic,
             unix=self._clock.unix,
+            tells_trace=self._settings.tracing.to_providers,
         )
 
     def _report(self, event: Event) -> None:
@@ -221,8 +228,20 @@ def _opened_store(settings: Settings, clock: Clock) -> Store:
     try:
         return open_store(settings.store, settings.fleet, clock)
     except ValueError as error:
-        what = str(error).removeprefix("store: ")
-        raise ConfigError([Problem(place=Place(""), path="store", what=what)]) from None
+        raise _unusable(error) from None
+
+
+def _opened_tracing(settings: Settings, clock: Clock) -> Tracing | None:
+    try:
+        return open_tracing(settings, clock, pod_name())
+    except ValueError as error:
+        raise _unusable(error) from None
+
+
+def _unusable(error: ValueError) -> ConfigError:
+    """What `error` says of a key of the configuration: `KEY: WHAT`."""
+    path, _, what = str(error).partition(": ")
+    return ConfigError([Problem(place=Place(""), path=path, what=what)])
 
 
 def pod_name() -> str:

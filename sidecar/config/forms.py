@@ -13,10 +13,10 @@ from sidecar.config.problem import Wrong, closest
 from sidecar.config.sections import Section, shape_of
 from sidecar.config.shapes import Choice, Json, Optional, Quantity, SecretText, Text, Whole
 from sidecar.config.store_url import StoreUrl
-from sidecar.config.urls import BaseUrl, ProxyUrl
+from sidecar.config.urls import BaseUrl, CollectorUrl, ProxyUrl
 from sidecar.core.headers import OF_THE_CONNECTION
 from sidecar.core.policies import P95, BreakerPolicy, ContentFilter, Hedge, RetryPolicy, Timeouts
-from sidecar.core.settings import Entry, Price, Provider, Route, Secret, Settings
+from sidecar.core.settings import Entry, Price, Provider, Route, Secret, Settings, Tracing
 from sidecar.core.units import Unit
 from sidecar.dialects.presets import PRESETS
 
@@ -183,6 +183,7 @@ FILE = Section(
     content_filter=shape_of(ContentFilter),
     prices=MapOf(shape_of(Price), PROVIDER_AND_MODEL),
     errors=RULES,
+    tracing=Section(Tracing, otlp=Optional(CollectorUrl())),
 )
 
 

@@ -9,7 +9,6 @@ NOT_YET = "is not supported by this version; remove it"
 
 # `*` stands for any one part of a path: a provider's name, a position in a list.
 KEYS = (
-    "tracing",
     "breaker.all_open",
     "providers.*.breaker.all_open",
 )

@@ -17,7 +17,7 @@ from sidecar.core.policies import (
     Timeouts,
     UpstreamMode,
 )
-from sidecar.core.settings import Entry, Price, Provider, Route, Settings
+from sidecar.core.settings import Entry, Price, Provider, Route, Settings, Tracing
 from sidecar.core.units import Unit
 from sidecar.dialects.presets import PRESETS
 
@@ -62,6 +62,14 @@ def _course(settings: Settings, route: Route) -> Iterator[str]:
     if after is not None and len(route.chain) > 1:
         late = "as long as 95% of the last ones took" if after == P95 else _duration(after)
         yield f"without a token for {late}, the next provider is asked as well"
+    yield from _tracing(settings.tracing)
+
+
+def _tracing(tracing: Tracing) -> Iterator[str]:
+    if tracing.otlp:
+        yield f"its spans go to {tracing.otlp}"
+    if tracing.to_providers:
+        yield "its providers are told the trace that it belongs to"
 
 
 def _asked(entry: Entry) -> str:

@@ -12,16 +12,23 @@ from sidecar.core.settings import Secret
 class BaseUrl(Text):
     """Everything before `/chat/completions`, without a slash at its end."""
 
+    instead = "use api_key or headers"  # of a name and a password
+
     def parse(self, text: str) -> str:
         """The URL, less the slash at its end. Raises `Wrong`."""
         parts = _http_url(text)
         if parts.query or parts.fragment or "?" in text or "#" in text:
             raise Wrong("must end with the path: no ? and no #", shows_value=False)
         if "@" in parts.netloc:
-            raise Wrong(
-                "must not hold a name or a password; use api_key or headers", shows_value=False
-            )
+            what = f"must not hold a name or a password; {self.instead}"
+            raise Wrong(what, shows_value=False)
         return text.rstrip("/")
+
+
+class CollectorUrl(BaseUrl):
+    """Everything before `/v1/traces`, without a slash at its end."""
+
+    instead = "use the variable OTEL_EXPORTER_OTLP_HEADERS"
 
 
 class ProxyUrl(SecretText):

@@ -1,4 +1,8 @@
-"""Facts worth reporting: proxy and fleet report them, `observe` makes something of them."""
+"""Facts worth reporting: proxy and fleet report them, `observe` makes something of them.
+
+What tells of a request has its `trace`: the span of the request. Unlike a `request_id`, which an
+application may use again, a span id is that of one request alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
+from sidecar.core.trace import UNTRACED, TraceContext
 
 
 class State(StrEnum):
@@ -99,7 +104,8 @@ class AttemptEnded:
 
     `usage` is `None` where the provider sent none; it matters only for outcome `ok`.
     `counts_tokens` says whether this kind of answer carries usage at all. `dropped` are the call's
-    fields that the provider did not hear.
+    fields that the provider did not hear. `began_s` is monotonic; `span_id` is that of the attempt
+    itself, within the request's; `broken_at` says where a streamed answer broke off.
     """
 
     request_id: str
@@ -113,6 +119,10 @@ class AttemptEnded:
     usage: Usage | None = None
     counts_tokens: bool = False
     dropped: tuple[str, ...] = ()
+    began_s: float = 0.0
+    broken_at: Stage | None = None
+    span_id: str = ""
+    trace: TraceContext = UNTRACED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +133,7 @@ class Skipped:
     route: str
     provider: str
     reason: SkipReason
+    trace: TraceContext = UNTRACED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,6 +154,7 @@ class FailedOver:
     from_provider: str
     to_provider: str
     reason: Outcome
+    trace: TraceContext = UNTRACED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,7 +190,8 @@ class RequestEnded:
 
     `attempts` is the text of the `x-sidecar-attempts` header. `lost_s` is the time spent on tries
     before the one that answered (0 where the first did). `overhead_s` is the time not spent
-    waiting for a provider. `client_retry`: it is that retry of the application's SDK.
+    waiting for a provider. `client_retry`: it is that retry of the application's SDK. `parent_id`
+    is the caller's span, if it stated one.
     """
 
     request_id: str
@@ -195,8 +208,14 @@ class RequestEnded:
     overhead_s: float = 0.0
     lost_s: float = 0.0
     usage: Usage | None = None
-    trace_id: str = ""
+    trace: TraceContext = UNTRACED
+    parent_id: str = ""
     client_retry: int | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it belongs to."""
+        return self.trace.trace_id
 
 
 @dataclass(slots=True, kw_only=True)

@@ -49,7 +49,8 @@ NOT_TO_APPLICATION = frozenset(
         *HOP_BY_HOP,
         *OF_THE_BODY,
         *("retry-after", "retry-after-ms", "x-should-retry"),  # the sidecar owns the retries
-        *("server-timing", UPSTREAM_REQUEST_ID),  # it speaks in these itself
+        *("server-timing", UPSTREAM_REQUEST_ID),  # it speaks in these itself …
+        *("traceparent", "tracestate", "traceresponse"),  # … and of its own span
         *("alt-svc", "date", "nel", "report-to", "reporting-endpoints", "server", "via"),
         *("set-cookie", "set-cookie2", "x-powered-by"),
         # Rules of the provider's site for browsers and robots.

@@ -217,6 +217,24 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """Where spans go, and who is told of a trace.
+
+    `otlp` is the base URL of a collector that takes OTLP over HTTP, `None` where spans go nowhere.
+    `to_providers`: the providers are told which trace a call belongs to. `sample_ratio` is the
+    share of the traces that begin here which are recorded.
+    """
+
+    otlp: str | None = None
+    to_providers: bool = False
+    sample_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        ratio = self.sample_ratio
+        require(0 <= ratio <= 1, "sample_ratio", "must be from 0 to 1", ratio)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the process was told."""
 
@@ -233,6 +251,7 @@ class Settings:
     store: str = "memory"
     fleet: Fleet = field(default_factory=Fleet)
     prices: tuple[tuple[str, Price], ...] = ()  # by provider/model
+    tracing: Tracing = field(default_factory=Tracing)
 
     def route_for(self, model: str) -> Route | None:
         """The first route whose patterns match `model`."""

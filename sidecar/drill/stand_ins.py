@@ -116,6 +116,7 @@ def drilled(place: Place, urls: Mapping[str, str]) -> Settings:
         admin=ANYWHERE,
         admin_token=None,
         store="memory",
+        tracing=replace(place.settings.tracing, otlp=None),
     )
 
 

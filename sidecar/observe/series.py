@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, zip_longest
+from typing import NamedTuple
 
 OTHER = "other"
 NOTHING: frozenset[str] = frozenset()
@@ -59,14 +60,25 @@ class Numbers:
         return list(self._values.items())
 
 
-class Spread:
-    """One histogram: how many values fell into each bucket, and their sum."""
+class Exemplar(NamedTuple):
+    """The trace that a value was observed in, and when."""
 
-    __slots__ = ("counts", "total")
+    trace_id: str
+    unix_s: float
+
+
+class Spread:
+    """One histogram: how many values fell into each bucket, and their sum.
+
+    `examples` are the last value of each bucket that has an exemplar, and that.
+    """
+
+    __slots__ = ("counts", "examples", "total")
 
     def __init__(self, buckets: int) -> None:
         self.counts = [0] * buckets
         self.total = 0.0
+        self.examples: dict[int, tuple[float, Exemplar]] = {}
 
 
 class Spreads:
@@ -79,12 +91,15 @@ class Spreads:
         self._spreads = {labels: Spread(len(self.bounds)) for labels in known}
         self._vocabulary = Vocabulary(self._spreads)
 
-    def observe(self, labels: Labels, value: float) -> None:
+    def observe(self, labels: Labels, value: float, exemplar: Exemplar | None = None) -> None:
         """Note one value; a negative one, which only a stepping clock can make, counts as 0."""
         spread = self._spreads.get(labels) or self._unknown(labels)
         value = max(value, 0.0)
-        spread.counts[bisect_left(self.bounds, value)] += 1
+        bucket = bisect_left(self.bounds, value)
+        spread.counts[bucket] += 1
         spread.total += value
+        if exemplar:
+            spread.examples[bucket] = value, exemplar
 
     def _unknown(self, labels: Labels) -> Spread:
         return self._spreads.setdefault(self._vocabulary.closed(labels), Spread(len(self.bounds)))
@@ -95,3 +110,7 @@ class Spreads:
             (labels, list(accumulate(spread.counts)), spread.total)
             for labels, spread in list(self._spreads.items())
         ]
+
+    def examples(self, labels: Labels) -> dict[int, tuple[float, Exemplar]]:
+        """A value and its exemplar, by the bucket. Safe in another thread."""
+        return self._spreads[labels].examples.copy()

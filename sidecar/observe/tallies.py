@@ -24,6 +24,7 @@ from sidecar.core.events import (
 from sidecar.core.outcome import PARKING, Outcome, RequestOutcome, SkipReason
 from sidecar.core.settings import Settings
 from sidecar.observe import known
+from sidecar.observe.exemplars import Exemplars
 from sidecar.observe.series import OTHER, Numbers, Spreads
 from sidecar.observe.spending import TokenTallies
 from sidecar.observe.standing import Keys, Standing
@@ -38,8 +39,9 @@ OVERHEAD_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
 class RequestTallies:
     """What the application saw. Without a route a request is counted, but not timed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, unix: Callable[[], float]) -> None:
         routes = known.routes(settings)
+        self._exemplars = Exemplars(settings.tracing, unix)
         self.requests = Numbers(known.requests(settings), also=known.codes())
         self.in_flight = Numbers(routes)
         self.exhausted = Numbers(routes)
@@ -66,14 +68,14 @@ class RequestTallies:
         self.failovers.add((event.route, event.from_provider, event.to_provider, event.reason))
 
     def _ended_on_route(self, event: RequestEnded) -> None:
-        route = (event.route,)
+        route, exemplar = (event.route,), self._exemplars.of(event.trace)
         self.in_flight.add(route, -1)
-        self.duration_s.observe(route, event.duration_s)
-        self.overhead_s.observe(route, event.overhead_s)
+        self.duration_s.observe(route, event.duration_s, exemplar)
+        self.overhead_s.observe(route, event.overhead_s, exemplar)
         if event.ttft_s is not None:
-            self.first_token_s.observe(route, event.ttft_s)
+            self.first_token_s.observe(route, event.ttft_s, exemplar)
         if event.outcome is RequestOutcome.FAILOVER_SUCCESS:
-            self.lost_s.observe(route, event.lost_s)
+            self.lost_s.observe(route, event.lost_s, exemplar)
         elif event.outcome is RequestOutcome.EXHAUSTED:
             self.exhausted.add(route)
 
@@ -81,8 +83,9 @@ class RequestTallies:
 class AttemptTallies:
     """What the providers did."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, unix: Callable[[], float]) -> None:
         models, providers = known.models(settings), known.providers(settings)
+        self._exemplars = Exemplars(settings.tracing, unix)
         self.attempts = Numbers(known.each(models, Outcome))
         self.dropped = Numbers(
             known.each(providers, (OTHER,)), also=known.each(providers, known.PARAMS)
@@ -97,11 +100,11 @@ class AttemptTallies:
 
     def ended(self, event: AttemptEnded) -> None:
         """A provider answered or failed."""
-        model = (event.provider, event.model)
+        model, exemplar = (event.provider, event.model), self._exemplars.of(event.trace)
         self.attempts.add((*model, event.outcome))
-        self.duration_s.observe(model, event.duration_s)
+        self.duration_s.observe(model, event.duration_s, exemplar)
         if event.ttft_s is not None:
-            self.first_token_s.observe(model, event.ttft_s)
+            self.first_token_s.observe(model, event.ttft_s, exemplar)
         for param in event.dropped:
             self.dropped.add((event.provider, param))
         self.spent.ended(event)

@@ -53,6 +53,10 @@ class Account:
                 usage=attempt.usage,
                 dropped=attempt.dropped,
                 counts_tokens=self._exchange.endpoint is not Endpoint.PASSTHROUGH,
+                began_s=attempt.began_s,
+                broken_at=attempt.broken_at,
+                span_id=attempt.span_id,
+                trace=self._exchange.trace,
             )
         )
 
@@ -66,6 +70,7 @@ class Account:
                     from_provider=failed.entry.provider.name,
                     to_provider=entry.provider.name,
                     reason=failed.failure.outcome,
+                    trace=self._exchange.trace,
                 )
             )
 
@@ -77,6 +82,7 @@ class Account:
                 route=self._exchange.route,
                 provider=entry.provider.name,
                 reason=reason,
+                trace=self._exchange.trace,
             )
         )
 

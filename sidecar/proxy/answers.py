@@ -13,6 +13,7 @@ from sidecar.core.outcome import Outcome
 from sidecar.core.policies import AfterContent, ContentFilter, UpstreamMode
 from sidecar.core.settings import Limits
 from sidecar.core.taxonomy import Complaint, judge_error
+from sidecar.core.trace import TraceContext
 from sidecar.dialects.dialect import Untranslatable, Writer
 from sidecar.dialects.resumption import Told
 from sidecar.proxy.call import Call, can_stream
@@ -52,6 +53,7 @@ class Terms(NamedTuple):
     now: Callable[[], float]
     unix: Callable[[], float]
     broken: Broken | None = None
+    trace: TraceContext | None = None  # that the provider is told of
 
     @property
     def buffers(self) -> bool:

@@ -34,6 +34,7 @@ from sidecar.proxy.models import model_body, models_body
 from sidecar.proxy.paths import COUNT_TOKENS, Target, find_target
 from sidecar.proxy.pinning import only_who_counts, pin, pinned_path
 from sidecar.proxy.replies import CLIENT_CLOSED, INTERNAL, cut, json_reply
+from sidecar.proxy.traces import join
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +97,14 @@ class Api:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; never raises but for a client that is gone."""
+        joined = join(request.headers, self._settings.tracing)
         exchange = Exchange(
             request=request,
             id=request_id(request.headers.get("x-request-id"), fresh_id),
             now=self._handler.now,
             began_s=self._handler.now(),
+            trace=joined.own,
+            parent_id=joined.parent_id,
         )
         self._exchanges.add(exchange)
         try:

@@ -152,6 +152,11 @@ class Attempt:
         return self._talk.status
 
     @property
+    def span_id(self) -> str:
+        """Its span, within that of the request."""
+        return self._talk.span_id
+
+    @property
     def dropped(self) -> tuple[str, ...]:
         """The call's fields that the provider did not hear."""
         return self._talk.words.dropped

@@ -13,6 +13,7 @@ from sidecar.dialects.translation import Translation
 from sidecar.proxy.answers import Terms, parse, unsayable
 from sidecar.proxy.call import Call
 from sidecar.proxy.lessons import Asked, Lesson, heed, in_view_of
+from sidecar.proxy.traces import fresh_span_id
 from sidecar.proxy.upstream import Upstream, read_bounded, read_start, unread
 from sidecar.proxy.wire import Answer
 from sidecar.proxy.words import SILENCE, Now, put
@@ -29,13 +30,17 @@ class ProviderRefused(Exception):
 
 
 class Conversation:
-    """One request and its answer. `status` is 0, and `answer` missing, until its head is there."""
+    """One request and its answer. `status` is 0, and `answer` missing, until its head is there.
+
+    `span_id` is the attempt's, of which the provider hears where it may.
+    """
 
     def __init__(self, upstream: Upstream, call: Call, step: Try, terms: Terms) -> None:
         self.answer: Answer | None = None
         self.status = 0
         self.words = SILENCE  # until the call is put into the provider's
         self.key = 0
+        self.span_id = fresh_span_id()
         self._upstream = upstream
         self._call = call
         self._step = step
@@ -47,6 +52,8 @@ class Conversation:
         told = terms.broken.told if terms.broken else None
         now = Now(terms.unix(), terms.now())
         self.words = put(self._call, step.entry, self._upstream, now, told)
+        if terms.trace:
+            self.words = self.words.within(terms.trace.within(self.span_id))
         return self.words.translation
 
     async def send(self) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,12 +14,10 @@ from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Entry
 from sidecar.core.sse import encode
+from sidecar.core.trace import TRACEPARENT, TRACESTATE, UNTRACED, TraceContext
 from sidecar.proxy.attempt import Attempt
 from sidecar.proxy.paths import speaks_messages
 from sidecar.proxy.replies import cut, error_body, error_reply, messages_error_body
-
-# version, trace id, parent id, flags (W3C Trace Context, section 3.2)
-TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 NAME = "llm-failover-sidecar"
 
@@ -33,6 +30,8 @@ class Exchange:
     id: str
     now: Callable[[], float]
     began_s: float
+    trace: TraceContext = UNTRACED
+    parent_id: str = ""  # of the caller's span
     endpoint: Endpoint | None = None
     route: str = ""
     stream: bool = False
@@ -55,9 +54,12 @@ class Exchange:
         headers = {
             "server": NAME,
             "x-request-id": self.id,
+            TRACEPARENT: self.trace.traceparent,
             "server-timing": f"sidecar;dur={(total_s - upstream_s) * 1000:.1f}, "
             f"upstream;dur={upstream_s * 1000:.1f}",
         }
+        if self.trace.state:
+            headers[TRACESTATE] = self.trace.state
         if self.entry:
             headers["x-sidecar-provider"] = self.entry.provider.name
             headers["x-sidecar-model"] = self.model
@@ -149,7 +151,8 @@ class Exchange:
             overhead_s=max(0.0, duration_s - self.upstream_s),
             lost_s=self.lost_s,
             usage=attempt.usage if attempt else None,
-            trace_id=self.trace_id,
+            trace=self.trace,
+            parent_id=self.parent_id,
             client_retry=client_retry(self.request.headers),
         )
 
@@ -165,10 +168,3 @@ class Exchange:
             self.attempt.expire()
         else:
             self.request.task.cancel()
-
-    @property
-    def trace_id(self) -> str:
-        """The caller's trace, if it said one."""
-        stated = self.request.headers.get("traceparent")
-        match = TRACEPARENT.match(stated) if stated else None
-        return match[1] if match else ""

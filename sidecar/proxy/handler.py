@@ -25,13 +25,17 @@ from sidecar.proxy.replies import as_error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """Answers calls from the first provider of their chain that can."""
+    """Answers calls from the first provider of their chain that can.
+
+    `tells_trace`: the providers are told which trace a call belongs to.
+    """
 
     ports: Ports
     limits: Limits
     streaming: Streaming
     now: Callable[[], float]
     unix: Callable[[], float]
+    tells_trace: bool = False
 
     @property
     def report(self) -> Report:
@@ -42,7 +46,7 @@ class Handler:
         self, exchange: Exchange, call: Call, route: Route, deadline_s: float
     ) -> web.StreamResponse:
         """Walk the chain of `route` until `deadline_s` (monotonic)."""
-        course = Course(self.ports, exchange, call, route, self._terms(route, deadline_s))
+        course = Course(self.ports, exchange, call, route, self._terms(exchange, route, deadline_s))
         front = Front(exchange, self.streaming.keep_alive_s) if call.stream else None
         try:
             return await self._walk(exchange, course, front)
@@ -67,7 +71,7 @@ class Handler:
                 return response
         return await self._give_up(exchange, course, front, step)
 
-    def _terms(self, route: Route, deadline_s: float) -> Terms:
+    def _terms(self, exchange: Exchange, route: Route, deadline_s: float) -> Terms:
         return Terms(
             limits=self.limits,
             content_filter=route.content_filter,
@@ -76,6 +80,7 @@ class Handler:
             deadline_s=deadline_s,
             now=self.now,
             unix=self.unix,
+            trace=exchange.trace if self.tells_trace else None,
         )
 
     async def _give_up(

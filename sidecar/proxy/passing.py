@@ -37,16 +37,16 @@ class Passing:
         """Whatever the provider says, unless that is the operator's fault."""
         with limited(*limit):
             answer = await self._talk.send()
-            if answer.status < 400 and not self._is_kept(answer, JSON):
+            is_good = answer.status < 300  # what a redirect says may hold a key, as an error may
+            if is_good and not self._is_kept(answer, JSON):
                 return answer
             body = await self._talk.body(answer)
-        if answer.status < 400:
+        if is_good:
             return Whole(body=retold(body, self._entry.provider.name), status=answer.status)
         if outcome := OPERATORS_STATUS.get(answer.status):
             raise AnswerFailed(outcome, "")
         self.wait_s = retry_after_s(answer.headers, None, self._terms.unix())
-        stated = answer.headers.get("Content-Type", "")
-        return Whole(body=body, content_type=stated, status=answer.status)
+        return Whole(body=body, content_type="", status=answer.status)  # as its headers say
 
     @property
     def length(self) -> int | None:

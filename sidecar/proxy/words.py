@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sidecar.core.headers import to_provider
 from sidecar.core.outcome import Endpoint
 from sidecar.core.settings import Entry
+from sidecar.core.trace import TraceContext
 from sidecar.dialects.anthropic.native import NativeMessages
 from sidecar.dialects.dialect import Target, Untranslatable
 from sidecar.dialects.presets import Preset
@@ -37,6 +38,11 @@ class Words(NamedTuple):
     translation: Translation | None = None
     dropped: tuple[str, ...] = ()
     kept: bool = False
+
+    def within(self, trace: TraceContext) -> Words:
+        """The same, telling which trace it belongs to."""
+        passed = [*self.request.passed, *trace.headers()]
+        return self._replace(request=self.request._replace(passed=passed))
 
 
 SILENCE = Words(Request("", "", b""))

@@ -77,7 +77,7 @@ def test_the_shipped_schema_is_current() -> None:
         *("{}", "{providers: {}, routes: []}"),
         "{providers: {a: {kind: x}}, routes: [{models: [a], chain: [a]}]}",
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], drain_timeout: 60}",
-        "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], tracing: {}}",
+        "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], tracing: {otlp: 1}}",
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], store: mysql://h}",
         "{providers: {a: {kind: openai}}, routes: [{models: [a], chain: [a]}], fleet: {sync: 2}}",
         "{providers: {a: {kind: openai, no: 1}}, routes: [{models: [a], chain: [a]}]}",

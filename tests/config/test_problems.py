@@ -27,12 +27,21 @@ KEYS = {
     ),
     "key that is a list": ("log: {[a]: info}", "c.yaml:5:7: log: a key must be text"),
     "not served yet": (
-        "tracing: {}",
-        "c.yaml:5:1: tracing: is not supported by this version; remove it",
-    ),
-    "not served yet, within": (
         "breaker: {all_open: fail_fast}",
         "c.yaml:5:11: breaker.all_open: is not supported by this version; remove it",
+    ),
+    "collector that is no URL": (
+        "tracing: {otlp: collector}",
+        "c.yaml:5:17: tracing.otlp: must be an http:// or https:// URL, got collector",
+    ),
+    "collector with a password": (
+        "tracing: {otlp: 'http://u:pw@collector'}",
+        "c.yaml:5:17: tracing.otlp: must not hold a name or a password;"
+        " use the variable OTEL_EXPORTER_OTLP_HEADERS",
+    ),
+    "more than all traces": (
+        "tracing: {sample_ratio: 1.5}",
+        "c.yaml:5:25: tracing.sample_ratio: must be from 0 to 1, got 1.5",
     ),
     "list for a mapping": ("log: [1]", "c.yaml:5:6: log: must be a mapping, got a list"),
     "text for a mapping": ("log: sk-1", "c.yaml:5:6: log: must be a mapping, got a single value"),
@@ -499,7 +508,7 @@ providers:
   two: {kind: openai, nokey: 1, breaker: {success_threshold: 0, failure_ratio: 2}}
 routes:
   - {models: [a], chain: [one, two, three/m]}
-tracing: {}
+tracing: {otlp: collector}
 """
     places = [problem.split(": ")[:2] for problem in problems_of(text)]
 
@@ -510,14 +519,14 @@ tracing: {}
         ["c.yaml:4:62", "providers.two.breaker.success_threshold"],
         ["c.yaml:4:80", "providers.two.breaker.failure_ratio"],
         ["c.yaml:6:37", "routes.0.chain.2"],
-        ["c.yaml:7:1", "tracing"],
+        ["c.yaml:7:17", "tracing.otlp"],
     ]
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        *("tracing: off", "breaker: {all_open: fail_fast}"),
+        "breaker: {all_open: fail_fast}",
     ],
 )
 def test_what_is_not_served_yet_is_refused_and_not_called_unknown(line: str) -> None:

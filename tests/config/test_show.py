@@ -31,6 +31,7 @@ providers:
     cannot: [n, images]
     errors: [{match: {code: 7, text: "try: later"}, class: overloaded}]
 errors: [{match: {status: 400, type: t}, class: auth}]
+tracing: {otlp: "http://c:4318", to_providers: true, sample_ratio: 0.5}
 prices:
   one/m: {input: 1, cached_input: 0.25, output: 2.5}
   two/*: {input: 3, output: 4}
@@ -114,6 +115,8 @@ def test_a_chain_is_explained_with_its_models_clocks_and_thresholds() -> None:
 b1 takes the route a,b*
   the whole chain has 2m; a refusal by content policy fails over
   a break after the first content ends the stream with an error
+  its spans go to http://c:4318
+  its providers are told the trace that it belongs to
 
 1. one: m
    provider  openai, https://api.openai.com/v1, 1 key
@@ -237,3 +240,11 @@ def test_a_model_that_no_route_takes_is_told_so() -> None:
     assert explain(settings_of(text), "c") == (
         "No route takes c: such a request is answered with 404. Taken: a,b"
     )
+
+
+def test_who_hears_of_a_trace_is_explained() -> None:
+    told = explain(settings_of(FULL), "a")
+
+    assert "  its spans go to http://c:4318\n" in told
+    assert "  its providers are told the trace that it belongs to\n" in told
+    assert "trace" not in explain(settings_of(BASE), "a")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sidecar.core.settings import Provider, Secret
+from sidecar.core.settings import Provider, Secret, Tracing
 from sidecar.dialects.presets import PRESETS
 from sidecar.drill.stand_ins import (
     KEY,
@@ -65,6 +65,15 @@ def test_it_listens_where_nobody_else_does() -> None:
     settings = drilled(place_of(), URLS)
 
     assert (str(settings.listen), str(settings.admin)) == ("127.0.0.1:0", "127.0.0.1:0")
+
+
+def test_no_collector_and_no_store_hear_of_it() -> None:
+    more = 'store: redis://127.0.0.1:1\ntracing: {otlp: "http://127.0.0.1:1", to_providers: true}\n'
+
+    settings = drilled(place_of(more=more), URLS)
+
+    assert settings.store == "memory"
+    assert settings.tracing == Tracing(to_providers=True)
 
 
 def provider(**changes: object) -> Provider:

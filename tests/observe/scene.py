@@ -19,6 +19,7 @@ from sidecar.core.events import (
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome
 from sidecar.core.policies import BreakerPolicy, Scope
 from sidecar.core.settings import Entry, Provider, Route, Settings
+from sidecar.core.trace import TraceContext
 
 
 @dataclass
@@ -69,6 +70,7 @@ SETTINGS = Settings(
 ROUTE = "gpt-4o*,smart"
 
 
+TRACE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", is_sampled=True)
 USAGE = Usage(input=12, output=34, cached_input=5)
 
 
@@ -87,7 +89,7 @@ def request_ended(**changes: Any) -> RequestEnded:
         ttft_s=0.2,
         overhead_s=0.0004,
         usage=USAGE,
-        trace_id="0af7651916cd43dd8448eb211c80319c",
+        trace=TRACE,
     )
     return replace(event, **changes)
 

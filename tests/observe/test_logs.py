@@ -13,6 +13,7 @@ import pytest
 from sidecar.core.events import AttemptStarted, Cause, Event, Parked, State
 from sidecar.core.outcome import Outcome, RequestOutcome
 from sidecar.core.settings import LogSettings
+from sidecar.core.trace import UNTRACED
 from sidecar.observe.logs import set_level
 from tests.observe.logbook import Log, a_log
 from tests.observe.scene import (
@@ -71,7 +72,7 @@ def test_a_request_is_one_line_with_exactly_these_fields(log: Log) -> None:
 
 
 def test_what_a_request_did_not_have_is_left_out(log: Log) -> None:
-    without = {"route": "", "provider": "", "model": "", "attempts": "", "trace_id": ""}
+    without = {"route": "", "provider": "", "model": "", "attempts": "", "trace": UNTRACED}
 
     log.tell(request_ended(**without, ttft_s=None, usage=None))
 
@@ -268,7 +269,7 @@ def test_events_have_no_place_for_foreign_words() -> None:
     }
 
     assert texts == {
-        *("request_id", "trace_id", "route", "provider", "model", "attempts"),
+        *("request_id", "span_id", "parent_id", "route", "provider", "model", "attempts"),
         *("from_provider", "to_provider", "breaker"),
     }
 

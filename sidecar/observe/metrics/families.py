@@ -15,11 +15,13 @@ from prometheus_client.core import (
     InfoMetricFamily,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from sidecar.observe.series import Numbers, Spreads
 
 PREFIX = "llm_failover_"  # of every name
 
+Bucket = tuple[str, float] | tuple[str, float, Exemplar]
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
 
@@ -65,7 +67,11 @@ class Histogram(NamedTuple):
         marks = [*(str(float(bound)) for bound in bounds), "+Inf"]
         metric = HistogramMetricFamily(PREFIX + self.name, self.help, labels=labels)
         for values, counts, total in self.spreads.rows():
-            metric.add_metric(values, list(zip(marks, counts, strict=True)), total)
+            buckets: list[Bucket] = list(zip(marks, counts, strict=True))
+            for at, (value, (trace_id, unix_s)) in self.spreads.examples(values).items():
+                example = Exemplar({"trace_id": trace_id}, value, unix_s)
+                buckets[at] = (marks[at], counts[at], example)
+            metric.add_metric(values, buckets, total)
         return metric
 
 

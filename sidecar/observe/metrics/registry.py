@@ -55,13 +55,10 @@ class Metrics:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        clock: Clock,
-        build: Build,
-        looks: Looks = NOTHING_TO_SEE,
+        self, settings: Settings, clock: Clock, build: Build, looks: Looks = NOTHING_TO_SEE
     ) -> None:
-        requests, attempts = RequestTallies(settings), AttemptTallies(settings)
+        requests = RequestTallies(settings, clock.unix)
+        attempts = AttemptTallies(settings, clock.unix)
         self._asides = AsideTallies(settings, looks.breakers, looks.keys)
         self._breakers = BreakerTallies(settings, clock.monotonic, looks.breakers)
         self._store = StoreTallies(settings.store.partition(":")[0], looks.store)
