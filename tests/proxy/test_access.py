@@ -95,8 +95,19 @@ def test_without_a_configured_token_nobody_from_elsewhere_gets_in(token: Secret 
 @pytest.mark.parametrize(
     "origin",
     [
-        *("http://evil.example", "http://localhost:9464.evil.example", "null", "", "localhost:9464"),
-        *("http://localhost", "http://localhost:3000", "http://127.0.0.1:9464", "http://[::1]:9464"),
+        *(
+            "http://evil.example",
+            "http://localhost:9464.evil.example",
+            "null",
+            "",
+            "localhost:9464",
+        ),
+        *(
+            "http://localhost",
+            "http://localhost:3000",
+            "http://127.0.0.1:9464",
+            "http://[::1]:9464",
+        ),
         "http://[",
     ],
 )

@@ -1,6 +1,6 @@
 "use strict";
 const SILENCE_MS = 5000, POLL_MS = 2000, STREAM_AGAIN_MS = 30000, PATIENCE_MS = 3000;
-const SLICE_S = 10, SLICES = 90, PLOT = {width: 360, height: 48};
+const SLICE_S = 10, WINDOWS_S = [120, 300, 900], PLOT = {width: 360, height: 48};
 const drawn = new WeakMap();
 
 // Small words
@@ -11,7 +11,7 @@ const time = unix => clock(unix);
 const plain = word => (word || "").replaceAll("_", " ");  // of the closed vocabularies only
 const known = value => value !== null && value !== undefined;
 const percent = ratio => ratio > 0 && ratio < 0.01 ? "< 1 %" : `${Math.round(ratio * 100)} %`;
-const took = s => !known(s) ? "–" : s < 0.01 ? `${(s * 1000).toFixed(1)} ms` : s < 1 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(1)} s`;
+const took = s => !known(s) ? "–" : s === 0 ? "0 ms" : s < 0.01 ? `${(s * 1000).toFixed(1)} ms` : s < 1 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(1)} s`;
 const rate = perS => perS >= 1 ? `${perS.toFixed(1)} / s` : `${Math.round(perS * 60)} / min`;
 
 function span(s) {
@@ -89,7 +89,7 @@ function drawRoute(route) {
     return element("li", {class: role}, arrow(), element("div", {class: `seat ${shade}`},
       element("b", {}, seat.entry), element("span", {class: "word"}, shape(shade), told), element("small", {}, more)));
   });
-  return element("div", {class: "route"}, element("h3", {}, route.models.join(", ")),
+  return element("div", {class: "route"}, element("h3", {}, `for ${route.models.map(model => model === "*" ? "any model (*)" : model).join(", ")}`),
     element("ol", {class: "chain"}, element("li", {}, element("span", {class: "caller"}, "application")), ...places));
 }
 
@@ -125,35 +125,37 @@ function story(provider, now) {
   return told.join(" · ");
 }
 
-function top(provider, now) {
+function heading(provider, now) {
   const {word, shade} = STANDINGS[standingOf(provider)];
-  return [element("h3", {}, provider.name), element("span", {class: "word"}, shape(shade), word),
-    element("span", {class: "quiet"}, story(provider, now) || provider.kind || "")];
+  const kind = provider.kind && provider.kind !== provider.name ? [element("small", {class: "quiet"}, provider.kind)] : [];
+  return [element("h3", {}, provider.name), ...kind, element("span", {class: "word"}, shape(shade), word), element("p", {class: "quiet"}, story(provider, now))];
 }
-
-const places = (history, now) => history.map(slice => ({x: (SLICES - 1 - Math.floor(now / SLICE_S) + slice[0] / SLICE_S) * PLOT.width / SLICES, slice}));
-const column = (kind, x, y, height) => svg("rect", {class: kind, x: x.toFixed(1), y: y.toFixed(1), width: (PLOT.width / SLICES - 0.8).toFixed(1), height: height.toFixed(1)});
 
 function plot(label, caption, bars) {
   const picture = svg("svg", {class: "plot", viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, preserveAspectRatio: "none", role: "img", "aria-label": label}, ...bars);
   return element("figure", {}, picture, element("figcaption", {}, ...caption.map(text => element("span", {}, text))));
 }
 
-function plots({history, now}) {
-  const most = Math.max(1, ...history.map(([, attempts]) => attempts)), scale = (PLOT.height - 4) / most;
-  const errors = history.reduce((sum, [, , count]) => sum + count, 0), all = history.reduce((sum, [, count]) => sum + count, 0);
-  const calls = places(history, now).flatMap(({x, slice: [, attempts, failed]}) => [
-    column("calls", x, PLOT.height - attempts * scale, (attempts - failed) * scale),
-    ...(failed ? [column("errors", x, PLOT.height - failed * scale, failed * scale)] : []),
-  ]);
-  const slowest = Math.max(0.001, ...history.map(([, , , , p95]) => p95 || 0)), stretch = (PLOT.height - 4) / slowest;
-  const tokens = places(history, now).filter(({slice}) => known(slice[3])).flatMap(({x, slice: [, , , p50, p95]}) => [
-    column("range", x, PLOT.height - p95 * stretch, Math.max(1, (p95 - p50) * stretch)), column("middle", x, PLOT.height - p50 * stretch, 2),
-  ]);
-  const none = tokens.length ? `up to ${took(slowest)}` : "none measured";
+// A column for each slice in which something went on; `upTo` is the value that fills the height.
+function columns(slices, {until, spanS, upTo}, parts) {
+  const width = PLOT.width * SLICE_S / spanS, scale = (PLOT.height - 4) / upTo;
+  return slices.flatMap(slice => parts(slice).map(([kind, from, to]) => svg("rect", {
+    class: kind, x: ((slice[0] + spanS - until) / SLICE_S * width).toFixed(1), width: (width * 0.8).toFixed(1),
+    y: (PLOT.height - to * scale).toFixed(1), height: Math.max(1.5, (to - from) * scale).toFixed(1),
+  })));
+}
+
+function plots({history, until, spanS}) {
+  const slices = history.filter(([began]) => began >= until - spanS), told = span(spanS);
+  const most = Math.max(0, ...slices.map(([, attempts]) => attempts));
+  const slowest = Math.max(0, ...slices.map(([, , , , p95]) => p95 || 0));
+  const [all, failed] = [1, 2].map(place => slices.reduce((sum, slice) => sum + slice[place], 0));
+  const calls = columns(slices, {until, spanS, upTo: most || 1}, ([, attempts, errors]) => errors ? [["calls", errors, attempts], ["errors", 0, errors]] : [["calls", 0, attempts]]);
+  const tokens = columns(slices.filter(slice => known(slice[3])), {until, spanS, upTo: slowest || 1}, ([, , , p50, p95]) => [["range", p50, p95], ["middle", p50, p50]]);
+  const seen = most ? `most ${most} in ${SLICE_S} s` : "none", slow = slowest ? `slowest ${took(slowest)}` : "none measured";
   return [
-    plot(`Attempts in the last 15 minutes: ${all}, of them ${errors} errors`, ["attempts, errors in red", `15 min, up to ${most} in ${SLICE_S} s`], calls),
-    plot(`First token, median to 95th percentile, in the last 15 minutes: ${none}`, ["first token, p50 to p95", `15 min, ${none}`], tokens),
+    plot(`Attempts in the last ${told}: ${all}, of them errors: ${failed}`, ["attempts, errors in red", `${told}, ${seen}`], calls),
+    plot(`First token, median to 95th percentile, in the last ${told}: ${slow}`, ["first token, p50 to p95", `${told}, ${slow}`], tokens),
   ];
 }
 
@@ -169,7 +171,8 @@ function actions({name, held, may}) {
 
 const cards = new Map();
 
-function drawProviders(providers, now) {
+function drawProviders({providers, time: now, uptime_s: up}) {
+  const until = (Math.floor(now / SLICE_S) + 1) * SLICE_S, spanS = WINDOWS_S.find(size => size > up) || WINDOWS_S.at(-1);
   const names = providers.map(provider => provider.name);
   draw(byId("providers"), names, () => names.map(name => {
     const parts = ["top", "figures", "plots", "actions"].map(kind => element("div", {class: kind}));
@@ -180,37 +183,40 @@ function drawProviders(providers, now) {
   for (const provider of providers) {
     const {card, parts: [head, numbers, pictures, buttons]} = cards.get(provider.name);
     card.className = STANDINGS[standingOf(provider)].shade;
-    const slice = Math.floor(now / SLICE_S) * SLICE_S;
-    draw(head, [provider.name, standingOf(provider), story(provider, now), provider.kind], () => top(provider, now));
+    draw(head, [provider.name, standingOf(provider), story(provider, now), provider.kind], () => heading(provider, now));
     draw(numbers, [provider.attempts_per_s, provider.in_flight, provider.history, provider.ttft_p50_s, provider.ttft_p95_s, provider.p95_s, provider.keys], () => figures(provider));
-    draw(pictures, {history: provider.history, now: slice}, plots);
+    draw(pictures, {history: provider.history, until, spanS}, plots);
     draw(buttons, {name: provider.name, held: Boolean(provider.held), may: rights.may_change}, actions);
   }
 }
 
 // Requests
 
-function row(request) {
-  const link = element("button", {type: "button", class: "link", title: request.id}, request.id);
-  link.addEventListener("click", () => find(request.id));
-  const cells = [[time(request.time)], [link], [request.route], [`${plain(request.outcome)} (${request.code})`], [request.provider || "–"],
-    [String(request.tries), "number"], [took(request.ttft_s), "number"], [took(request.duration_s), "number"]];
-  return element("tr", {}, ...cells.map(([content, kind]) => element("td", {class: kind}, content)));
+function cells(...contents) {
+  return element("tr", {}, ...contents.map(([content, kind]) => element("td", {class: kind}, content)));
 }
 
-const rows = new Map();
+function link(id) {
+  const made = element("button", {type: "button", class: "link", title: id}, id);
+  made.addEventListener("click", () => look(id));
+  return made;
+}
 
-function drawRequests(requests) {  // row by row, so that the focus stays where it is
-  const body = byId("requests").tBodies[0], keys = requests.map(request => `${request.id} ${request.time}`);
-  byId("requests").hidden = !requests.length;
-  byId("no-requests").hidden = Boolean(requests.length);
-  for (const [key, old] of rows) if (!keys.includes(key)) { old.remove(); rows.delete(key); }
-  [...requests].reverse().forEach((request, place) => {
-    const key = keys[requests.length - 1 - place];
-    if (rows.has(key)) return;
-    rows.set(key, row(request));
-    body.prepend(rows.get(key));
-  });
+const requestRow = request => cells([time(request.time)], [link(request.id)], [request.route], [`${plain(request.outcome)} (${request.code})`], [request.provider || "–"],
+  [String(request.tries), "number"], [took(request.ttft_s), "number"], [took(request.duration_s), "number"]);
+const failoverRow = failover => cells([time(failover.time)], [link(failover.request_id)], [failover.route], [failover.from], [failover.to], [plain(failover.reason)]);
+
+function drawRows(name, newestFirst, make) {  // row by row, so that the focus stays where it is
+  const node = byId(name), body = node.tBodies[0], rows = drawn.get(node) || new Map(), keys = newestFirst.map(one => JSON.stringify(one));
+  drawn.set(node, rows);
+  node.hidden = !keys.length;
+  byId(`no-${name}`).hidden = Boolean(keys.length);
+  for (const [key, row] of rows) if (!keys.includes(key)) { row.remove(); rows.delete(key); }
+  for (let place = keys.length - 1; place >= 0; place--) {
+    if (rows.has(keys[place])) continue;
+    rows.set(keys[place], make(newestFirst[place]));
+    body.prepend(rows.get(keys[place]));
+  }
 }
 
 function bar(kind, start, length, token, whole) {
@@ -230,7 +236,7 @@ function waterfall(request) {
     ? line(attempt.provider, `skipped (${plain(attempt.reason)})`, attempt.start_s, 0, null, "skip")
     : line(attempt.provider, `${plain(attempt.outcome)}${attempt.status ? ` (${attempt.status})` : ""}`, attempt.start_s, attempt.duration_s, attempt.ttft_s, attempt.outcome === "ok" ? "good" : "failed"));
   const heads = ["", "outcome", "after", "took", "first token", "timeline, first token marked"];
-  const facts = [`${time(request.time)}`, `route ${request.route}`, `${request.endpoint}${request.stream ? ", streamed" : ""}`, `lost on failed tries ${took(request.lost_s)}`, `overhead ${took(request.overhead_s)}`];
+  const facts = [`${time(request.time)}`, `route ${request.route}`, `${request.endpoint}${request.stream ? ", streamed" : ""}`, ...(request.lost_s ? [`lost on tries before ${took(request.lost_s)}`] : []), `overhead ${took(request.overhead_s)}`];
   if (request.trace_id) facts.push(`trace ${request.trace_id}`);
   return [element("h3", {}, `${request.id}: ${plain(request.outcome)} (${request.code})${request.provider ? ` by ${request.provider}` : ""}, ${took(whole)}`),
     element("p", {class: "quiet"}, facts.join(" · ")),
@@ -238,7 +244,7 @@ function waterfall(request) {
       element("tbody", {}, line("request", plain(request.outcome), 0, whole, request.ttft_s, "whole"), ...tries))];
 }
 
-async function find(id) {
+async function look(id) {
   const [request, message] = await ask(`status/request?id=${encodeURIComponent(id)}`);
   const place = byId("request");
   place.hidden = false;
@@ -249,14 +255,6 @@ async function find(id) {
 
 // The rest
 
-function table(columns, all) {
-  return element("table", {},
-    element("thead", {}, element("tr", {}, ...columns.map(([name]) => element("th", {scope: "col"}, name)))),
-    element("tbody", {}, ...all.map(one => element("tr", {}, ...columns.map(([, cell]) => element("td", {}, cell(one)))))));
-}
-
-const FAILOVERS = [["time", one => time(one.time)], ["route", one => one.route], ["from", one => one.from], ["to", one => one.to], ["reason", one => plain(one.reason)],
-  ["request", one => element("code", {}, one.request_id)]];
 const facts = pairs => element("dl", {class: "facts"}, ...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 const list = items => element("ul", {}, ...items.map(text => element("li", {}, text)));
 
@@ -268,7 +266,7 @@ function drawStore(store) {
 }
 
 function drawConfig(config) {
-  const pairs = [["in force since", new Date(config.loaded * 1000).toLocaleString([], {hourCycle: "h23"})], ["hash", element("code", {}, config.sha256.slice(0, 12) || "–")],
+  const pairs = [["in force since", new Date(config.loaded * 1000).toLocaleString([], {hourCycle: "h23"})], ...(config.sha256 ? [["hash", element("code", {}, config.sha256.slice(0, 12))]] : []),
     ["values", element("a", {href: "config"}, "all of them, without secrets")]];
   return [facts(pairs), ...(config.warnings.length ? [list(config.warnings)] : [])];
 }
@@ -284,9 +282,9 @@ function drawStatus(status) {
   byId("refused").hidden = !config.problems.length;
   draw(byId("refused"), config.problems, all => ["The newest configuration was refused; the one before is in force.", list(all)]);
   draw(byId("routes"), status.routes, all => all.map(drawRoute));
-  drawProviders(status.providers, status.time);
-  drawRequests(status.requests);
-  draw(byId("failovers"), status.failovers, all => all.length ? [table(FAILOVERS, [...all].reverse())] : [element("p", {class: "quiet"}, "None so far.")]);
+  drawProviders(status);
+  drawRows("failovers", [...status.failovers].reverse(), failoverRow);
+  drawRows("requests", status.requests, requestRow);
   draw(byId("store"), store, one => drawStore(one));
   draw(byId("config"), config, one => drawConfig(one));
 }
@@ -312,7 +310,7 @@ async function learnRights() {
   if (told) rights = told;
   byId("token-button").hidden = rights.may_change || !rights.token;
   show(byId("rights"), rights.may_change ? "" : `Only to look at from here. ${rights.reason || ""}`);
-  if (latest) drawProviders(latest.providers, latest.time);
+  if (latest) drawProviders(latest);
   return rights.may_change;
 }
 
@@ -389,7 +387,7 @@ byId("change").firstElementChild.addEventListener("submit", change);
 byId("token").firstElementChild.addEventListener("submit", useToken);
 byId("token-button").addEventListener("click", () => byId("token").showModal());
 for (const id of ["change", "token"]) byId(`${id}-cancel`).addEventListener("click", () => byId(id).close());
-byId("find").addEventListener("submit", event => { event.preventDefault(); find(byId("find-id").value.trim()); });
+byId("find").addEventListener("submit", event => { event.preventDefault(); look(byId("find-id").value.trim()); });
 learnRights();
 listen();
-if (location.hash.startsWith("#request=")) find(decodeURIComponent(location.hash.slice(9)));
+if (location.hash.startsWith("#request=")) look(decodeURIComponent(location.hash.slice(9)));
