@@ -51,6 +51,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/ready-test: requirements-test.lock $(VENV)/ready
+$(VENV)/ready-test: requirements-test.lock tests/chromium.sh $(VENV)/ready
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@sh tests/chromium.sh
 	@touch $@

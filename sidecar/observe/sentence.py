@@ -34,6 +34,11 @@ class Chain(NamedTuple):
         return next((one for one in self.seats if one.serving), None)
 
     @property
+    def is_well(self) -> bool:
+        """Whether its first provider serves it."""
+        return bool(self.seats) and self.seats[0].serving
+
+    @property
     def passed(self) -> list[Seat]:
         """Who comes before that, and does not."""
         places = [place for place, one in enumerate(self.seats) if one.serving]
@@ -67,16 +72,18 @@ def who_serves(chains: Sequence[Chain], now: float) -> str:
     if len(served) == 1:
         name, own = next(iter(served.items()))
         return f"{name or 'Nobody'} is serving{told_since(own, now)}."
-    hurt = by_server(chain for chain in chains if chain.passed or not chain.server)
+    hurt = [chain for chain in chains if not chain.is_well]
     if not hurt:
         return "Every route is served by its first provider."
-    clauses = [
-        f"{name or 'nobody'} is serving {told_models(own)}{told_since(own, now)}"
-        for name, own in hurt.items()
-    ]
-    well = sum(not chain.passed for chain in chains)
-    rest = ["the other routes are served by their first provider"] if well else []
-    return "; ".join([*clauses, *rest]) + "."
+    clauses = [who_serves_what(*one, now) for one in by_server(hurt).items()]
+    if len(hurt) < len(chains):
+        clauses.append("the other routes are served by their first provider")
+    return "; ".join(clauses) + "."
+
+
+def who_serves_what(name: str, chains: Sequence[Chain], now: float) -> str:
+    """The clause for some of several routes."""
+    return f"{name or 'nobody'} is serving {told_models(chains)}{told_since(chains, now)}"
 
 
 def by_server(chains: Iterable[Chain]) -> Mapping[str, list[Chain]]:

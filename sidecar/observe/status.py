@@ -129,7 +129,6 @@ class Status:
 
     def _provider(self, breaker: Standing, keys: Keys | None) -> Json:
         traffic = self._traffic.get(breaker.name) or Traffic()
-        now = self._clock.unix()
         return {
             "name": breaker.name,
             "kind": self._kinds.get(breaker.provider),
@@ -141,17 +140,8 @@ class Status:
             "retry_in_s": breaker.retry_in_s,
             "consecutive_failures": breaker.consecutive_failures,
             "error_ratio": breaker.error_ratio,
-            "failing": [
-                {"what": what, "count": count} for what, count in traffic.failing.most_common()
-            ],
             "away_since": self._away_since_of(breaker),
-            "p50_s": percentile(traffic.answers_s, 0.5),
-            "p95_s": percentile(traffic.answers_s, 0.95),
-            "ttft_p50_s": percentile(traffic.first_tokens_s, 0.5),
-            "ttft_p95_s": percentile(traffic.first_tokens_s, 0.95),
-            "in_flight": traffic.in_flight,
-            "attempts_per_s": traffic.attempts_per_s(now, self._up_s()),
-            "history": [list(one) for one in traffic.history(now)],
+            **shown_traffic(traffic, self._clock.unix(), self._up_s()),
             "held": shown_hold(breaker.held) if breaker.held else None,
             "parked": [shown_aside(one) for one in breaker.parked],
             "cooldown_s": [shown_aside(one) for one in breaker.cooldown_s],
@@ -218,6 +208,21 @@ def shown_entry(entry: Entry) -> str:
     """`provider/model`, or the provider alone where the model asked for goes on unchanged."""
     name = entry.provider.name
     return name if entry.model is None else f"{name}/{entry.model}"
+
+
+def shown_traffic(traffic: Traffic, unix_s: float, up_s: float) -> Json:
+    """What lately went to a provider, in a process that has been up for `up_s`."""
+    failing = traffic.failing.most_common()
+    return {
+        "p50_s": percentile(traffic.answers_s, 0.5),
+        "p95_s": percentile(traffic.answers_s, 0.95),
+        "ttft_p50_s": percentile(traffic.first_tokens_s, 0.5),
+        "ttft_p95_s": percentile(traffic.first_tokens_s, 0.95),
+        "in_flight": traffic.in_flight,
+        "attempts_per_s": traffic.attempts_per_s(unix_s, up_s),
+        "failing": [{"what": what, "count": count} for what, count in failing],
+        "history": [list(one) for one in traffic.history(unix_s)],
+    }
 
 
 def shown_hold(hold: HoldView) -> Json:

@@ -15,7 +15,6 @@ SLICE_S = 10
 SLICES = 90  # a quarter of an hour, at about 15 KB a breaker where something goes on in all of it
 RATE_S = 60.0
 MAX_FIRST_TOKENS = 256  # of one slice
-FAILING_SHOWN = 3  # kinds of failures
 
 ERRORS = FAILURES | COOLING | PARKING  # what was the provider's doing, or the operator's
 

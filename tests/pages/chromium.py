@@ -19,7 +19,7 @@ import aiohttp
 Json = dict[str, Any]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "Chromium is missing: `make test` installs it where it may, else run tests/chromium.sh"
+MISSING = "Chromium is missing: run tests/chromium.sh"
 LISTENING = "DevTools listening on "
 QUIET = (
     *("--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-sync"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from sidecar.core.settings import Secret
 from sidecar.observe.page import status_page
 from sidecar.proxy.admin import Admin, AdminPorts, page_policy
 from sidecar.proxy.change_body import HoldRequest
+from sidecar.proxy.feed import MAX_LISTENERS
 
 Json = dict[str, Any]
 Client = TestClient[web.BaseRequest, None]
@@ -241,6 +243,34 @@ async def test_a_fault_of_our_own_is_told_without_its_details(
     assert answer.status == 500
     assert "hunter2" not in await answer.text()
     assert [record.message for record in caplog.records] == ["admin request failed"]
+
+
+async def test_the_status_is_told_as_events(client: Client) -> None:
+    async with client.get("/status/events") as answer:
+        event = await answer.content.readuntil(b"\n\n")
+
+    assert answer.content_type == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert event == b'data: {"version":"1.2.3","providers":[]}\n\n'
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+async def test_events_can_only_be_got(client: Client, method: str) -> None:
+    answer = await client.request(method, "/status/events")
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+async def test_no_more_than_a_few_may_listen_until_one_hangs_up(client: Client) -> None:
+    answers = [await client.get("/status/events") for _ in range(MAX_LISTENERS)]
+
+    refused = await client.get("/status/events")
+    answers.pop().close()
+
+    assert (refused.status, await code_of(refused)) == (503, "too_many_listeners")
+    async with asyncio.timeout(5.0):
+        while (await client.get("/status/events")).status == 503:  # noqa: ASYNC110  a peer's doing
+            await asyncio.sleep(0.01)  # until the sidecar has seen that it hung up
 
 
 async def test_a_request_that_is_remembered_is_told(client: Client, sidecar: Sidecar) -> None:
