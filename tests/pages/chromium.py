@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ QUIET = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--proxy-server=direct://",
 )
+ZONE = timezone(timedelta(hours=5))  # where its readers are: not where the sidecar is
 PATIENCE_S = 15.0
 LOOK_S = 0.05
 MAX_MESSAGE_BYTES = 32 * 1024**2
@@ -41,7 +43,7 @@ def a_browser(profile: Path) -> Iterator[str]:
     assert program, MISSING
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to run otherwise
     command = [program, *QUIET, *as_root, f"--user-data-dir={profile}", "about:blank"]
-    environ = {**os.environ, "TZ": "Europe/Berlin"}
+    environ = {**os.environ, "TZ": "Etc/GMT-5"}
     process = subprocess.Popen(  # noqa: S603  what is run is a browser that was looked up
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environ
     )
