@@ -119,8 +119,10 @@ class Tab:
         await self.do("Emulation.setDeviceMetricsOverride", **metrics)
 
     async def picture(self) -> bytes:
-        """All of the page, as a PNG."""
-        shot = await self.do("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """What is on the screen once it is painted, as a PNG."""
+        painted = "new Promise(done => requestAnimationFrame(() => setTimeout(done, 200)))"
+        await self.js(f"scrollTo(0, 0), {painted}")
+        shot = await self.do("Page.captureScreenshot", format="png")
         return base64.b64decode(shot["data"])
 
     async def do(self, method: str, **params: Any) -> Json:
