@@ -25,6 +25,7 @@ from sidecar.observe.standing import Aside, HoldView, Keys, Looks, Standing
 from sidecar.observe.traffic import Traffic, percentile
 
 RECENT_FAILOVERS = 50
+FAILING_SHOWN = 5  # kinds of failures
 
 Json = dict[str, Any]
 
@@ -212,7 +213,7 @@ def shown_entry(entry: Entry) -> str:
 
 def shown_traffic(traffic: Traffic, unix_s: float, up_s: float) -> Json:
     """What lately went to a provider, in a process that has been up for `up_s`."""
-    failing = traffic.failing.most_common()
+    failing = traffic.failing.most_common(FAILING_SHOWN)
     return {
         "p50_s": percentile(traffic.answers_s, 0.5),
         "p95_s": percentile(traffic.answers_s, 0.95),

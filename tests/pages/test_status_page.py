@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -253,6 +254,30 @@ async def test_where_too_many_listen_the_page_asks_instead(tab: Tab) -> None:
         await fail(world)
 
         assert await headline(tab, "first is open")
+
+
+async def test_a_page_that_nobody_sees_listens_no_more(tab: Tab) -> None:
+    hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}})"
+    changed = "document.dispatchEvent(new Event('visibilitychange'))"
+    async with a_world() as world, AsyncExitStack() as stack:
+        await look_at(tab, world)
+        for _ in range(MAX_LISTENERS - 1):
+            await stack.enter_async_context(world.http.get(f"{world.admin}/status/events"))
+
+        async def may_listen() -> bool:
+            async with world.http.get(f"{world.admin}/status/events") as answer:
+                return answer.status == 200
+
+        assert not await may_listen()
+        await tab.js(f"{hide.format('true')}, {changed}")
+        async with asyncio.timeout(5.0):
+            while not await may_listen():  # noqa: ASYNC110  a peer's doing
+                await asyncio.sleep(0.01)
+        await fail(world)
+        await tab.js(f"{hide.format('false')}, {changed}")
+
+        assert await headline(tab, "first is open")
+        assert tab.errors == []
 
 
 async def test_a_sidecar_that_is_gone_is_told_as_such(tab: Tab) -> None:

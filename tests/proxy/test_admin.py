@@ -28,7 +28,10 @@ Client = TestClient[web.BaseRequest, None]
 ELSEWHERE = "10.0.0.7"
 TOKEN = "open sesame"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-PAGES = ("/healthz", "/readyz", "/metrics", "/status", "/status.json", "/config", "/version")
+PAGES = (
+    *("/healthz", "/readyz", "/metrics", "/status", "/status.json", "/status/rights"),
+    *("/config", "/version"),
+)
 CHANGES = (
     *("/-/breakers/gemini/hold", "/-/breakers/gemini/release", "/-/breakers/gemini/reset"),
     *("/-/drain", "/-/log-level"),

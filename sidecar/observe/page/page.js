@@ -329,20 +329,31 @@ function lose() {
   show(byId("lost"), `No answer from the sidecar${answeredAt ? ` since ${answeredAt.toLocaleTimeString([], {hourCycle: "h23"})}: what follows is old` : ""}.`);
 }
 
+let stop = () => {};  // whatever is under way
+
 function listen() {
   const stream = new EventSource("status/events");
   let silence = 0;
-  const giveUp = () => { clearTimeout(silence); stream.close(); poll(Date.now() + STREAM_AGAIN_MS); };
+  const giveUp = () => { stop(); poll(Date.now() + STREAM_AGAIN_MS); };
   const wait = () => { clearTimeout(silence); silence = setTimeout(giveUp, SILENCE_MS); };
+  stop = () => { clearTimeout(silence); stream.close(); };
   stream.onmessage = event => { wait(); take(JSON.parse(event.data), "live"); };
   stream.onerror = giveUp;
   wait();
 }
 
 async function poll(untilMs) {  // where events do not come through, or too many listen
+  let timer = 0, stopped = false;
+  stop = () => { clearTimeout(timer); stopped = true; };
   const [status] = await ask("status.json");
+  if (stopped) return;
   if (status) take(status, "live, every 2 s"); else lose();
-  if (Date.now() > untilMs) listen(); else setTimeout(poll, POLL_MS, untilMs);
+  timer = Date.now() > untilMs ? setTimeout(listen) : setTimeout(poll, POLL_MS, untilMs);
+}
+
+function watch() {  // nobody looks at a hidden page, and listeners are few
+  stop();
+  if (!document.hidden) listen();
 }
 
 // Changes
@@ -388,6 +399,7 @@ byId("token").firstElementChild.addEventListener("submit", useToken);
 byId("token-button").addEventListener("click", () => byId("token").showModal());
 for (const id of ["change", "token"]) byId(`${id}-cancel`).addEventListener("click", () => byId(id).close());
 byId("find").addEventListener("submit", event => { event.preventDefault(); look(byId("find-id").value.trim()); });
+document.addEventListener("visibilitychange", watch);
 learnRights();
-listen();
+watch();
 if (location.hash.startsWith("#request=")) look(decodeURIComponent(location.hash.slice(9)));
