@@ -19,4 +19,4 @@ if ! command -v apt-get >/dev/null 2>&1; then
     exit 1
 fi
 $as_root apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qq -y --no-install-recommends chromium >/dev/null
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null
