@@ -10,8 +10,9 @@ from importlib.resources import files
 def status_page() -> bytes:
     """The page as it is sent, with its style and its script inside."""
     parts = files("sidecar.observe.page")
-    page, style, script = (
-        (parts / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js")
+    page, style, *scripts = (
+        (parts / name).read_text("utf-8")
+        for name in ("page.html", "page.css", "drawing.js", "page.js")
     )
     page = page.replace("<style></style>", f"<style>\n{style}</style>")
-    return page.replace("<script></script>", f"<script>\n{script}</script>").encode()
+    return page.replace("<script></script>", f"<script>\n{''.join(scripts)}</script>").encode()
