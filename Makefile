@@ -55,7 +55,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	@touch $@
 
 # Without Prometheus the tests that need it fail and say so; all others run.
-$(VENV)/ready-test: requirements-test.lock tests/monitoring/bring_prometheus.sh $(VENV)/ready
+$(VENV)/ready-test: requirements-test.lock tests/monitoring/bring_prometheus.sh tests/chromium.sh $(VENV)/ready
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	-@tests/monitoring/bring_prometheus.sh
+	-@sh tests/chromium.sh
 	@touch $@

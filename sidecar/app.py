@@ -29,8 +29,9 @@ from sidecar.observe.fanout import fan_out
 from sidecar.observe.lag import sample_loop_lag
 from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
-from sidecar.observe.standing import Keys, Looks
-from sidecar.observe.status import Status, status_page
+from sidecar.observe.page import status_page
+from sidecar.observe.standing import ConfigStanding, Keys, Looks
+from sidecar.observe.status import Status
 from sidecar.observe.tracing import Tracing, open_tracing
 from sidecar.proxy.access import may_change
 from sidecar.proxy.admin import Admin, AdminPorts
@@ -50,6 +51,7 @@ OPERATOR = "operator"
 class Sidecar(AbstractAsyncContextManager["Sidecar"]):
     """Everything, running while entered. `api` and `admin` hold the real ports from then on.
 
+    `sha256` and `warnings` are of the configuration that the settings come from.
     `reports` are observers beside the metrics and the status. Raises `ConfigError` for a store that
     cannot be opened, or a package that is missing; whether it can be reached does not matter.
     """
@@ -59,6 +61,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         settings: Settings,
         *,
         sha256: str = "",
+        warnings: Sequence[str] = (),
         reports: Sequence[Report] = (),
         clock: Clock | None = None,
     ) -> None:
@@ -75,9 +78,12 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             self._clock,
             Member(pod_name(), settings.fleet, self._report),
         )
-        looks = Looks(self._breakers.snapshot, self._keys, self._breakers.store_status)
+        config = ConfigStanding(sha256, self._clock.unix(), warnings)
+        looks = Looks(
+            self._breakers.snapshot, self._keys, self._breakers.store_status, lambda: config
+        )
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256), looks)
-        self._status = Status(settings, self._clock, looks, __version__)
+        self._status = Status(settings, self._clock, looks, __version__, pod_name())
         self._tracing = _opened_tracing(settings, self._clock)
         spans = self._tracing.handlers if self._tracing else {}
         self._reports = fan_out(self._metrics.handlers, self._status.handlers, spans, *reports)
@@ -192,6 +198,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             metrics=self._metrics.render,
             status=self._status.as_json,
             status_page=status_page,
+            request=self._status.request,
             config=partial(redacted, self._settings),
             version=lambda: {"version": __version__, "python": python_version()},
             hold=self._hold,
@@ -200,6 +207,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             drain=self.drain_asked.set,
             set_log_level=set_level,
             duration_s=lambda text: parse_quantity(text, Unit.SECONDS),
+            clock=self._clock,
             token=self._settings.admin_token,
             hosts=frozenset((self._settings.admin.host,)),
         )

@@ -38,7 +38,9 @@ async def run(loaded: Loaded) -> int:
     """Serve inside a running loop. Raises `OSError` where an address cannot be bound."""
     handler = setup(loaded.settings.log)
     reports = (LogReporter(handler, SystemClock()).report,)
-    sidecar = Sidecar(loaded.settings, sha256=loaded.sha256, reports=reports)
+    sidecar = Sidecar(
+        loaded.settings, sha256=loaded.sha256, warnings=loaded.warnings, reports=reports
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, sidecar.leave)

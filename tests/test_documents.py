@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,11 @@ from sidecar.core.capability import Capability
 from sidecar.core.outcome import COOLING, FAILURES, PARKING, Outcome, SkipReason
 from sidecar.dialects.presets import PRESETS, Preset
 from sidecar.drill.table import ROWS
+from sidecar.observe.seats import ASIDES, SERVING
+from sidecar.observe.standing import Looks
+from sidecar.observe.status import Status
+from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over, request_ended
+from tests.observe.test_status import Breaker
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -23,6 +29,7 @@ EACH_KIND = pytest.mark.parametrize(("kind", "preset"), PRESETS.items(), ids=PRE
 
 VARIABLES = {variable.env for preset in PRESETS.values() for variable in preset.variables.values()}
 KEYS = {preset.key_env for preset in PRESETS.values() if preset.key_env}
+STANDINGS = ("open", "half_open", "held_open", "unknown", *SERVING, *ASIDES)
 ENVIRONMENT = dict.fromkeys(VARIABLES | KEYS, "something")
 
 
@@ -144,6 +151,54 @@ def test_every_fault_of_the_drill_is_told() -> None:
     told = re.findall(r"^\| `(\w+)` \|", section("drill.md", "## The faults"), re.MULTILINE)
 
     assert sorted(told) == sorted(ROWS)
+
+
+# The status
+
+
+def told_keys(heading: str) -> set[str]:
+    """The keys that the table under a heading of the page on the status tells of."""
+    return set(table("status.md", heading))
+
+
+def shown_status() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A status in which everything has happened once, and its request."""
+    status = Status(SETTINGS, StillClock(), Looks(breakers=lambda: [Breaker()]), "0.1.0")
+    for event in (failed_over(), attempt_ended(), request_ended()):
+        status.handlers[type(event)](event)
+    return status.as_json(), status.request("req-1") or {}
+
+
+def test_every_key_of_the_status_is_told() -> None:
+    status, request = shown_status()
+
+    assert told_keys("## `/status.json`") == set(status)
+    assert told_keys("### Providers") == set(status["providers"][0])
+    assert told_keys("### Seats") == set(status["routes"][0]["seats"][0])
+    assert told_keys("### Requests") == set(request)
+
+
+@pytest.mark.parametrize("part", ["config", "store"])
+def test_every_key_of_a_part_of_the_status_is_told(part: str) -> None:
+    (told,) = table("status.md", "## `/status.json`")[part]
+
+    assert set(shown_status()[0][part]) <= set(re.findall(r"`(\w+)`", told))
+
+
+def test_every_key_of_a_failover_and_a_try_is_told() -> None:
+    status, request = shown_status()
+    (failover,) = table("status.md", "## `/status.json`")["failovers"]
+    (tries,) = table("status.md", "### Requests")["tries"]
+
+    assert set(re.findall(r"`(\w+)`", failover)) == set(status["failovers"][0])
+    assert set(request["tries"][0]) <= set(re.findall(r"`(\w+)`", tries))
+
+
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_every_standing_is_told(standing: str) -> None:
+    (told,) = table("status.md", "### Seats")["standing"]
+
+    assert f"`{standing}`" in told
 
 
 # All pages

@@ -14,6 +14,7 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpRawServer
 
 from sidecar import remote as remote_module
+from sidecar.clock import SystemClock
 from sidecar.config import ConfigError
 from sidecar.core.settings import Address, Secret
 from sidecar.proxy.admin import Admin, AdminPorts
@@ -41,6 +42,7 @@ class Running:
                 metrics=lambda accept: (b"", accept),
                 status=lambda: STATUS,
                 status_page=lambda: b"",
+                request=lambda _: None,
                 config=dict,
                 version=dict,
                 hold=self.hold,
@@ -49,6 +51,7 @@ class Running:
                 drain=lambda: None,
                 set_log_level=self.done.append,
                 duration_s=lambda text: float(text.removesuffix("m")) * 60,
+                clock=SystemClock(),
                 token=Secret(TOKEN),
             )
         )

@@ -97,6 +97,19 @@ class Keys(NamedTuple):
     parked: int
 
 
+class ConfigStanding(NamedTuple):
+    """The configuration in force: its hash, and when it was loaded.
+
+    `warnings` are what is odd about it. `problems` are what is wrong with a newer one, which was
+    therefore not taken.
+    """
+
+    sha256: str = ""
+    loaded_unix_s: float | None = None
+    warnings: Sequence[str] = ()
+    problems: Sequence[str] = ()
+
+
 def no_breakers() -> Sequence[Standing]:
     """Tell of nobody."""
     return ()
@@ -108,11 +121,12 @@ def no_keys() -> Mapping[str, Keys]:
 
 
 class Looks(NamedTuple):
-    """Where to look for what no event tells: what is set aside, keys of pools, the store."""
+    """Where to look for what no event tells: what is set aside, keys, the store, the settings."""
 
     breakers: Callable[[], Sequence[Standing]] = no_breakers
     keys: Callable[[], Mapping[str, Keys]] = no_keys
     store: Callable[[], StoreStanding] = Within
+    config: Callable[[], ConfigStanding] = ConfigStanding
 
 
 NOTHING_TO_SEE = Looks()

@@ -1,41 +1,33 @@
-"""Where everything stands right now: `/status.json`, and the page that shows it to people."""
+"""Where everything stands right now, and what led to it: `/status.json`."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from functools import cache
-from importlib.resources import files
-from math import ceil
+from collections.abc import Callable
 from typing import Any
 
 from sidecar.clock import Clock
-from sidecar.core.events import AttemptEnded, AttemptStarted, Event, FailedOver
-from sidecar.core.outcome import Outcome
-from sidecar.core.settings import Entry, Route, Settings
+from sidecar.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BreakerMoved,
+    Event,
+    FailedOver,
+    RequestEnded,
+    Skipped,
+    State,
+)
+from sidecar.core.settings import Entry, Settings
+from sidecar.observe.requests import Requests
+from sidecar.observe.seats import Seat, seated
+from sidecar.observe.sentence import Chain, sentence
 from sidecar.observe.standing import Aside, HoldView, Keys, Looks, Standing
+from sidecar.observe.traffic import Traffic, percentile
 
-RECENT_ANSWERS = 512  # per breaker: enough for a p95 that a handful of slow ones do not throw
 RECENT_FAILOVERS = 50
+FAILING_SHOWN = 5  # kinds of failures
 
-
-class Traffic:
-    """What lately went to the providers behind one breaker."""
-
-    __slots__ = ("answers_s", "first_tokens_s", "in_flight")
-
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.answers_s: deque[float] = deque(maxlen=RECENT_ANSWERS)
-        self.first_tokens_s: deque[float] = deque(maxlen=RECENT_ANSWERS)
-
-    def ended(self, event: AttemptEnded) -> None:
-        """Note an attempt. Times are those of good answers: a quick refusal is no quick answer."""
-        self.in_flight -= 1
-        if event.outcome is Outcome.OK:
-            self.answers_s.append(event.duration_s)
-            if event.ttft_s is not None:
-                self.first_tokens_s.append(event.ttft_s)
+Json = dict[str, Any]
 
 
 class Status:
@@ -50,11 +42,14 @@ class Status:
         clock: Clock,
         looks: Looks,
         version: str,
+        pod: str = "",
     ) -> None:
-        self._settings = settings
+        self._routes = settings.routes
+        self._store_kind = settings.store.partition(":")[0]
         self._clock = clock
         self._looks = looks
         self._version = version
+        self._pod = pod
         self._started_s = clock.monotonic()
         self._started_unix_s = clock.unix()
         entries = [entry for route in settings.routes for entry in route.chain]
@@ -64,29 +59,62 @@ class Status:
             (entry.provider.name, entry.model_label): self._traffic[entry.breaker_name]
             for entry in entries
         }
-        self._failovers: deque[dict[str, Any]] = deque(maxlen=RECENT_FAILOVERS)
+        self._away_since: dict[str, float] = {}  # of breakers that are not closed, in Unix seconds
+        self._failovers: deque[Json] = deque(maxlen=RECENT_FAILOVERS)
+        self._requests = Requests()
         self.handlers: dict[type[Event], Callable[[Any], None]] = {
             AttemptStarted: self._attempt_started,
             AttemptEnded: self._attempt_ended,
             FailedOver: self._failed_over,
+            Skipped: self._skipped,
+            RequestEnded: self._request_ended,
+            BreakerMoved: self._breaker_moved,
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The content of `/status.json`; its keys are stable. Moments are Unix seconds."""
+        now, providers = self._clock.unix(), self._providers()
+        chains = self._chains(providers, now)
         return {
             "version": self._version,
-            "uptime_s": round(self._clock.monotonic() - self._started_s, 3),
+            "pod": self._pod,
+            "time": round(now, 3),
+            "uptime_s": round(self._up_s(), 3),
+            "sentence": sentence(chains, now),
+            "config": self._config(),
             "store": self._store(),
-            "providers": self._providers(),
-            "routes": [shown_route(route) for route in self._settings.routes],
+            "providers": providers,
+            "routes": [shown_chain(chain) for chain in chains],
             "failovers": list(self._failovers),
+            "requests": self._requests.latest(),
         }
 
-    def _store(self) -> dict[str, Any]:
+    def request(self, request_id: str) -> Json | None:
+        """What is remembered of one request and its tries; `None` where that is nothing."""
+        return self._requests.find(request_id)
+
+    def _up_s(self) -> float:
+        return self._clock.monotonic() - self._started_s
+
+    def _chains(self, providers: list[Json], now: float) -> list[Chain]:
+        by_name = {provider["name"]: provider for provider in providers}
+        chains = [(route.models, list(map(shown_entry, route.chain))) for route in self._routes]
+        return [Chain(models, seated(entries, by_name, now)) for models, entries in chains]
+
+    def _config(self) -> Json:
+        config = self._looks.config()
+        return {
+            "sha256": config.sha256,
+            "loaded": config.loaded_unix_s or self._started_unix_s,
+            "warnings": list(config.warnings),
+            "problems": list(config.problems),
+        }
+
+    def _store(self) -> Json:
         store = self._looks.store()
         age_s = store.view_age_s
         return {
-            "kind": self._settings.store.partition(":")[0],
+            "kind": self._store_kind,
             "up": store.up,
             "degraded": store.degraded,
             "last_sync_s": None if age_s is None else round(age_s, 3),
@@ -96,11 +124,11 @@ class Status:
             ],
         }
 
-    def _providers(self) -> list[dict[str, Any]]:
+    def _providers(self) -> list[Json]:
         keys = self._looks.keys()
         return [self._provider(one, keys.get(one.provider)) for one in self._looks.breakers()]
 
-    def _provider(self, breaker: Standing, keys: Keys | None) -> dict[str, Any]:
+    def _provider(self, breaker: Standing, keys: Keys | None) -> Json:
         traffic = self._traffic.get(breaker.name) or Traffic()
         return {
             "name": breaker.name,
@@ -113,10 +141,8 @@ class Status:
             "retry_in_s": breaker.retry_in_s,
             "consecutive_failures": breaker.consecutive_failures,
             "error_ratio": breaker.error_ratio,
-            "p50_s": percentile(traffic.answers_s, 0.5),
-            "p95_s": percentile(traffic.answers_s, 0.95),
-            "ttft_p95_s": percentile(traffic.first_tokens_s, 0.95),
-            "in_flight": traffic.in_flight,
+            "away_since": self._away_since_of(breaker),
+            **shown_traffic(traffic, self._clock.unix(), self._up_s()),
             "held": shown_hold(breaker.held) if breaker.held else None,
             "parked": [shown_aside(one) for one in breaker.parked],
             "cooldown_s": [shown_aside(one) for one in breaker.cooldown_s],
@@ -129,7 +155,26 @@ class Status:
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         if traffic := self._traffic_of.get((event.provider, event.model)):
-            traffic.ended(event)
+            traffic.ended(event, self._clock.unix())
+        self._requests.tried(event, self._clock.monotonic())
+
+    def _skipped(self, event: Skipped) -> None:
+        self._requests.tried(event, self._clock.monotonic())
+
+    def _request_ended(self, event: RequestEnded) -> None:
+        self._requests.ended(event, self._clock.unix(), self._clock.monotonic())
+
+    def _breaker_moved(self, event: BreakerMoved) -> None:
+        if event.to_state is State.CLOSED:
+            self._away_since.pop(event.breaker, None)
+        else:
+            self._away_since.setdefault(event.breaker, self._clock.unix())
+
+    def _away_since_of(self, breaker: Standing) -> float | None:
+        """Since when it has not been closed; a pod that came later knows its last move only."""
+        if breaker.state == State.CLOSED:
+            return None
+        return self._away_since.get(breaker.name) or breaker.since_unix_s or None
 
     def _failed_over(self, event: FailedOver) -> None:
         self._failovers.append(
@@ -144,9 +189,20 @@ class Status:
         )
 
 
-def shown_route(route: Route) -> dict[str, Any]:
-    """A route in the words of the configuration."""
-    return {"models": list(route.models), "chain": [shown_entry(entry) for entry in route.chain]}
+def shown_chain(chain: Chain) -> Json:
+    """A route in the words of the configuration, and where each of its places stands."""
+    return {
+        "models": list(chain.models),
+        "chain": [one.entry for one in chain.seats],
+        "seats": [shown_seat(one) for one in chain.seats],
+    }
+
+
+def shown_seat(seat: Seat) -> Json:
+    """One place of a chain."""
+    shown = seat._asdict()
+    del shown["since"]  # the provider says more
+    return shown
 
 
 def shown_entry(entry: Entry) -> str:
@@ -155,7 +211,22 @@ def shown_entry(entry: Entry) -> str:
     return name if entry.model is None else f"{name}/{entry.model}"
 
 
-def shown_hold(hold: HoldView) -> dict[str, Any]:
+def shown_traffic(traffic: Traffic, unix_s: float, up_s: float) -> Json:
+    """What lately went to a provider, in a process that has been up for `up_s`."""
+    failing = traffic.failing.most_common(FAILING_SHOWN)
+    return {
+        "p50_s": percentile(traffic.answers_s, 0.5),
+        "p95_s": percentile(traffic.answers_s, 0.95),
+        "ttft_p50_s": percentile(traffic.first_tokens_s, 0.5),
+        "ttft_p95_s": percentile(traffic.first_tokens_s, 0.95),
+        "in_flight": traffic.in_flight,
+        "attempts_per_s": traffic.attempts_per_s(unix_s, up_s),
+        "failing": [{"what": what, "count": count} for what, count in failing],
+        "history": [list(one) for one in traffic.history(unix_s)],
+    }
+
+
+def shown_hold(hold: HoldView) -> Json:
     """Who pinned a breaker, how and why."""
     return {
         "mode": hold.mode,
@@ -165,18 +236,6 @@ def shown_hold(hold: HoldView) -> dict[str, Any]:
     }
 
 
-def shown_aside(aside: Aside) -> dict[str, Any]:
+def shown_aside(aside: Aside) -> Json:
     """What is passed over although its breaker lets calls through."""
     return {"model": aside.model, "reason": aside.reason, "retry_in_s": aside.seconds}
-
-
-def percentile(values: Iterable[float], share: float) -> float | None:
-    """The nearest rank, to a tenth of a millisecond; `None` of nothing."""
-    ranked = sorted(values)
-    return round(ranked[ceil(len(ranked) * share) - 1], 4) if ranked else None
-
-
-@cache
-def status_page() -> bytes:
-    """The page at `/status`, as it is sent."""
-    return (files("sidecar.observe") / "status.html").read_bytes()

@@ -1,4 +1,4 @@
-"""Who may change something: the operator beside us or with the token, never a browser's page."""
+"""Who may change something: the operator beside us or with the token, never a foreign page."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ def may_change(
 ) -> str | None:
     """Say why `request` may not change anything; `None` where it may.
 
-    Changes come from a loopback peer or with the admin `token`, and never by way of a browser: a
-    page that was made to call us shows by its Origin, or by a Host that is not one of ours.
-    `hosts` are the configured ones; a wildcard among them stands for the address that was reached.
+    Changes come from a loopback peer or with the admin `token`, and never by way of a foreign page
+    in a browser: one that was made to call us shows by its Origin, or by a Host that is not one of
+    ours. `hosts` are the configured ones; a wildcard among them stands for the address that was
+    reached.
     """
-    return sign_of_a_browser(request, hosts) or missing_right(request, token)
+    return sign_of_a_foreign_page(request, hosts) or missing_right(request, token)
 
 
-def sign_of_a_browser(request: web.BaseRequest, hosts: Collection[str]) -> str | None:
-    """What shows that a web page may have sent `request`, as the reason to refuse it."""
-    if "Origin" in request.headers:
-        return "Changes are not taken from a browser: send the request without an Origin header."
+def sign_of_a_foreign_page(request: web.BaseRequest, hosts: Collection[str]) -> str | None:
+    """What shows that a page from elsewhere may have sent `request`, as the reason to refuse it."""
+    if not is_own_page(request):
+        return "Changes are not taken from pages of another Origin than this listener's own."
     host = host_of(request)
     if not is_loopback(host) and host not in own_hosts(request, hosts):
         return "Changes need a Host header that is loopback or the configured address."
@@ -46,6 +47,17 @@ def missing_right(request: web.BaseRequest, token: Secret | None) -> str | None:
     if not bears(request.headers.get("Authorization", ""), token):
         return "Changes need a loopback peer, or the admin token as Authorization: Bearer."
     return None
+
+
+def is_own_page(request: web.BaseRequest) -> bool:
+    """Whether no page sent this, or one that came from the very host and port that it calls."""
+    origin = request.headers.get("Origin")
+    return origin is None or origin.partition("://")[2].lower() == own_name(request)
+
+
+def own_name(request: web.BaseRequest) -> str | None:
+    """What the sender calls us by; `None`, which no origin is, where it does not say."""
+    return request.headers.get("Host", "").lower() or None
 
 
 def is_foreign_page(request: web.BaseRequest) -> bool:

@@ -15,11 +15,13 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from sidecar.clock import Clock
 from sidecar.core.refusal import Refused
 from sidecar.core.settings import Secret
 from sidecar.proxy.access import may_change
 from sidecar.proxy.call import Rejected, rejected
 from sidecar.proxy.change_body import HoldRequest, Json, hold_of, know_only, level_of, read_json
+from sidecar.proxy.feed import Feed
 from sidecar.proxy.replies import error_reply, json_reply
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,8 @@ class AdminPorts:
     """What the admin listener shows and does.
 
     `ready` says whether calls are taken, `all_open` whether every breaker refuses them. `metrics`
-    is given the Accept header and returns a body and its type. The three changes of a breaker
+    is given the Accept header and returns a body and its type. `request` is what is remembered of
+    the request with that id, or `None`. The three changes of a breaker
     return its new state; they raise `KeyError` where nobody has that name, `ConnectionError` or
     `TimeoutError` where the store does not confirm. `duration_s` reads a duration as the
     configuration writes it, or raises `ValueError`. `hosts` are the names that this listener is
@@ -60,6 +63,7 @@ class AdminPorts:
     metrics: Callable[[str], tuple[bytes, str]]
     status: Callable[[], Json]
     status_page: Callable[[], bytes]
+    request: Callable[[str], Json | None]
     config: Callable[[], Json]
     version: Callable[[], Json]
     hold: Callable[[str, HoldRequest], Awaitable[Json]]
@@ -68,6 +72,7 @@ class AdminPorts:
     drain: Callable[[], None]
     set_log_level: Callable[[str], None]
     duration_s: Callable[[str], float]
+    clock: Clock
     token: Secret | None = None
     hosts: frozenset[str] = field(default_factory=frozenset)
 
@@ -77,11 +82,14 @@ class Admin:
 
     def __init__(self, ports: AdminPorts) -> None:
         self._ports = ports
+        self._feed = Feed(lambda: orjson.dumps(ports.status()), ports.clock, FRESH)
         self._pages: dict[str, Callable[[web.BaseRequest], web.Response]] = {
             "/healthz": lambda _: as_json({"status": "ok"}),
             "/readyz": self._readyz,
             "/status": self._status_page,
             "/status.json": lambda _: as_json(ports.status()),
+            "/status/request": self._request,
+            "/status/rights": self._rights,
             "/config": lambda _: as_json(ports.config()),
             "/version": lambda _: as_json(ports.version()),
         }
@@ -105,7 +113,7 @@ class Admin:
             log.exception("admin request failed", extra={"path": request.rel_url.raw_path})
             return error_reply(BROKEN, FRESH)
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
         if page := self._pages.get(path):
             allow_only(request, "GET", "HEAD")
@@ -113,6 +121,9 @@ class Admin:
         if path == "/metrics":
             allow_only(request, "GET", "HEAD")
             return await self._metrics(request)
+        if path == "/status/events":
+            allow_only(request, "GET")
+            return await self._events(request)
         change = self._change_at(path)
         if change is None:
             raise rejected("There is nothing at this path.", status=404)
@@ -145,6 +156,23 @@ class Admin:
         page = self._ports.status_page()
         headers = {"Content-Security-Policy": page_policy(page), **FRESH}
         return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._feed.is_full:
+            raise refusal(503, "too_many_listeners", "Too many listen already: ask /status.json.")
+        return await self._feed.tell(request)
+
+    def _request(self, request: web.BaseRequest) -> web.Response:
+        if found := self._ports.request(request.query.get("id", "")):
+            return as_json(found)
+        raise refusal(404, "request_not_found", "No request with this id is remembered (any more).")
+
+    def _rights(self, request: web.BaseRequest) -> web.Response:
+        """Whether changes are taken from who asks, and whether a token could help."""
+        reason = may_change(request, self._ports.token, self._ports.hosts)
+        token = self._ports.token
+        has_token = token is not None and bool(token.reveal())
+        return as_json({"may_change": reason is None, "reason": reason, "token": has_token})
 
     async def _hold(self, provider: str, body: Json) -> Json:
         hold = hold_of(body, self._ports.duration_s)

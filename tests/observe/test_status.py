@@ -8,12 +8,20 @@ from typing import Any
 
 import orjson
 
-from sidecar.core.events import AttemptStarted, Event, State
-from sidecar.core.outcome import Outcome
+from sidecar.core.events import AttemptStarted, Cause, Event, Skipped, State
+from sidecar.core.outcome import Outcome, SkipReason
 from sidecar.observe.fanout import fan_out
-from sidecar.observe.standing import Keys, Looks, Within, no_keys
+from sidecar.observe.standing import ConfigStanding, Keys, Looks, Within, no_keys
 from sidecar.observe.status import Status
-from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over
+from tests.observe.scene import (
+    ROUTE,
+    SETTINGS,
+    StillClock,
+    attempt_ended,
+    breaker_moved,
+    failed_over,
+    request_ended,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,15 @@ def started(name: str = "gemini", model: str = "gemini-3-flash") -> AttemptStart
     return AttemptStarted(request_id="req-1", provider=name, model=model)
 
 
+def skipped() -> Skipped:
+    return Skipped(request_id="req-1", route=ROUTE, provider="gemini", reason=SkipReason.OPEN)
+
+
 def test_the_keys_are_those_of_the_contract() -> None:
-    assert told().keys() == {"version", "uptime_s", "store", "providers", "routes", "failovers"}
+    assert told().keys() == {
+        *("version", "uptime_s", "store", "providers", "routes", "failovers"),
+        *("pod", "time", "sentence", "config", "requests"),
+    }
 
 
 def test_the_keys_of_a_provider_are_those_of_the_contract() -> None:
@@ -85,6 +100,7 @@ def test_the_keys_of_a_provider_are_those_of_the_contract() -> None:
         *("name", "kind", "state", "since", "epoch", "cause", "open_until", "retry_in_s"),
         *("consecutive_failures", "error_ratio", "p50_s", "p95_s", "ttft_p95_s", "in_flight"),
         *("held", "parked", "cooldown_s", "keys"),
+        *("failing", "away_since", "ttft_p50_s", "attempts_per_s", "history"),
     }
 
 
@@ -112,10 +128,80 @@ def test_a_failover_is_told_with_exactly_these_keys() -> None:
 
 
 def test_a_route_is_told_in_the_words_of_the_configuration() -> None:
-    assert told()["routes"][0] == {
-        "models": ["gpt-4o*", "smart"],
-        "chain": ["gemini/gemini-3-flash", "huggingface/meta-llama/Llama-3.3", "local"],
+    route = told()["routes"][0]
+
+    assert route["models"] == ["gpt-4o*", "smart"]
+    assert route["chain"] == ["gemini/gemini-3-flash", "huggingface/meta-llama/Llama-3.3", "local"]
+
+
+def test_a_place_of_a_chain_is_told_with_where_its_provider_stands() -> None:
+    assert told()["routes"][0]["seats"][0] == {
+        "entry": "gemini/gemini-3-flash",
+        "name": "gemini",
+        "breaker": "gemini",
+        "standing": "open",
+        "serving": False,
+        "why": "failures",
+        "wait_s": 50.25,
     }
+
+
+def test_the_sentence_tells_what_failed_here() -> None:
+    refused = attempt_ended(outcome=Outcome.OVERLOADED, status=503)
+    well = Breaker(name="huggingface", provider="huggingface", state=State.CLOSED, cause="")
+
+    sentence = told(*[refused] * 3, of=status(Breaker(), well))["sentence"]
+
+    assert "huggingface is serving gpt-4o*, smart since" in sentence
+    assert "gemini is open (503 ×3), next probe in 51 s." in sentence
+
+
+def test_the_configuration_in_force_is_told() -> None:
+    config = ConfigStanding("ab12", 1_759_999_000.0, ["one warning"], ["one problem"])
+    of = Status(SETTINGS, StillClock(), Looks(config=lambda: config), "0.1.0", "pod-7")
+
+    shown = of.as_json()
+
+    assert shown["pod"] == "pod-7"
+    assert shown["config"] == {
+        "sha256": "ab12",
+        "loaded": 1_759_999_000.0,
+        "warnings": ["one warning"],
+        "problems": ["one problem"],
+    }
+
+
+def test_a_breaker_is_away_since_it_last_was_closed() -> None:
+    clock = StillClock()
+    of = status(Breaker(state=State.HALF_OPEN), clock=clock)
+    opened_s = clock.unix_s
+    told(breaker_moved(State.OPEN, Cause.FAILURES), of=of)
+    clock.pass_s(60.0)
+    told(breaker_moved(State.HALF_OPEN, Cause.OPEN_TIMEOUT), of=of)
+
+    assert of.as_json()["providers"][0]["away_since"] == opened_s
+
+
+def test_a_breaker_that_came_back_is_away_no_more() -> None:
+    clock = StillClock()
+    of = status(Breaker(since_unix_s=5.0), clock=clock)
+    moves = (State.OPEN, Cause.FAILURES), (State.CLOSED, Cause.PROBES_SUCCEEDED)
+
+    shown = told(*[breaker_moved(*move) for move in moves], of=of)["providers"][0]
+
+    assert shown["away_since"] == 5.0  # what the breaker says itself, of a move not heard of
+    assert provider(breaker=Breaker(state=State.CLOSED))["away_since"] is None
+
+
+def test_a_request_is_told_with_its_tries() -> None:
+    of = status()
+    told(skipped(), attempt_ended(), request_ended(), of=of)
+
+    request = of.request("req-1")
+
+    assert request
+    assert [one["outcome"] for one in request["tries"]] == ["skipped", "ok"]
+    assert [one["id"] for one in of.as_json()["requests"]] == ["req-1"]
 
 
 def test_everything_can_be_sent_as_json() -> None:

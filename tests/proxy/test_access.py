@@ -93,10 +93,46 @@ def test_without_a_configured_token_nobody_from_elsewhere_gets_in(token: Secret 
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "http://localhost:9464", "null", ""], ids=repr
+    "origin",
+    [
+        *(
+            "http://evil.example",
+            "http://localhost:9464.evil.example",
+            "null",
+            "",
+            "localhost:9464",
+        ),
+        *(
+            "http://localhost",
+            "http://localhost:3000",
+            "http://127.0.0.1:9464",
+            "http://[::1]:9464",
+        ),
+        "http://[",
+    ],
 )
-def test_an_origin_is_refused_even_with_the_token(origin: str) -> None:
+def test_another_origin_is_refused_even_with_the_token(origin: str) -> None:
     assert judge({**HERE, **BEARER, "Origin": origin}) is not None
+
+
+@pytest.mark.parametrize("host", ["localhost:9464", "LOCALHOST:9464", "127.0.0.1:1", "[::1]:9464"])
+def test_the_page_that_we_served_may_change_what_its_reader_may(host: str) -> None:
+    assert judge({"Host": host, "Origin": f"http://{host.lower()}"}) is None
+
+
+def test_the_page_that_we_served_still_needs_the_token_elsewhere() -> None:
+    own = {"Host": "admin.internal:9464", "Origin": "http://admin.internal:9464"}
+
+    assert judge(own, peer=("10.0.0.7", 1)) is not None
+    assert judge({**own, **BEARER}, peer=("10.0.0.7", 1)) is None
+
+
+def test_a_page_that_came_by_a_rebound_name_is_refused() -> None:
+    assert judge({"Host": "evil.example:9464", "Origin": "http://evil.example:9464"}) is not None
+
+
+def test_an_origin_without_a_host_is_refused() -> None:
+    assert judge({"Origin": ""}) is not None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient, AiohttpRawServer
 
+from sidecar.clock import SystemClock
 from sidecar.core.settings import Secret
-from sidecar.observe.status import status_page
+from sidecar.observe.page import status_page
 from sidecar.proxy.admin import Admin, AdminPorts, page_policy
 from sidecar.proxy.change_body import HoldRequest
+from sidecar.proxy.feed import MAX_LISTENERS
 
 Json = dict[str, Any]
 Client = TestClient[web.BaseRequest, None]
@@ -25,7 +28,10 @@ Client = TestClient[web.BaseRequest, None]
 ELSEWHERE = "10.0.0.7"
 TOKEN = "open sesame"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-PAGES = ("/healthz", "/readyz", "/metrics", "/status", "/status.json", "/config", "/version")
+PAGES = (
+    *("/healthz", "/readyz", "/metrics", "/status", "/status.json", "/status/rights"),
+    *("/config", "/version"),
+)
 CHANGES = (
     *("/-/breakers/gemini/hold", "/-/breakers/gemini/release", "/-/breakers/gemini/reset"),
     *("/-/drain", "/-/log-level"),
@@ -44,6 +50,7 @@ class Sidecar:
     ready: bool = True
     all_open: bool = False
     done: list[Any] = field(default_factory=list)
+    requests: dict[str, Json] = field(default_factory=dict)
     failure: Exception | None = None
 
     def ports(self) -> AdminPorts:
@@ -53,6 +60,7 @@ class Sidecar:
             metrics=lambda accept: (f"# for {accept}\n".encode(), "text/plain; version=0.0.4"),
             status=lambda: {"version": "1.2.3", "providers": []},
             status_page=lambda: PAGE,
+            request=self.requests.get,
             config=lambda: {"admin_token": "***"},
             version=lambda: {"version": "1.2.3"},
             hold=self.hold,
@@ -61,6 +69,7 @@ class Sidecar:
             drain=lambda: self.done.append("drain"),
             set_log_level=self.done.append,
             duration_s=minutes,
+            clock=SystemClock(),
             token=Secret(TOKEN),
             hosts=frozenset({"admin.internal"}),
         )
@@ -239,6 +248,69 @@ async def test_a_fault_of_our_own_is_told_without_its_details(
     assert [record.message for record in caplog.records] == ["admin request failed"]
 
 
+async def test_the_status_is_told_as_events(client: Client) -> None:
+    async with client.get("/status/events") as answer:
+        event = await answer.content.readuntil(b"\n\n")
+
+    assert answer.content_type == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert event == b'data: {"version":"1.2.3","providers":[]}\n\n'
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+async def test_events_can_only_be_got(client: Client, method: str) -> None:
+    answer = await client.request(method, "/status/events")
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+
+async def test_no_more_than_a_few_may_listen_until_one_hangs_up(client: Client) -> None:
+    answers = [await client.get("/status/events") for _ in range(MAX_LISTENERS)]
+
+    refused = await client.get("/status/events")
+    answers.pop().close()
+
+    assert (refused.status, await code_of(refused)) == (503, "too_many_listeners")
+    async with asyncio.timeout(5.0):
+        while (await client.get("/status/events")).status == 503:  # noqa: ASYNC110  a peer's doing
+            await asyncio.sleep(0.01)  # until the sidecar has seen that it hung up
+
+
+async def test_a_request_that_is_remembered_is_told(client: Client, sidecar: Sidecar) -> None:
+    sidecar.requests["req.1"] = {"id": "req.1"}
+
+    answer = await client.get("/status/request?id=req.1")
+
+    assert await answer.json() == {"id": "req.1"}
+
+
+@pytest.mark.parametrize("query", ["", "?id=", "?id=req-2", "?id=a&id=b", "?ID=req-1"])
+async def test_a_request_that_nobody_remembers_is_not_found(client: Client, query: str) -> None:
+    answer = await client.get(f"/status/request{query}")
+
+    assert (answer.status, await code_of(answer)) == (404, "request_not_found")
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "may_change"),
+    [
+        ("127.0.0.1", {}, True),
+        ("127.0.0.1", {"Host": "evil.example"}, False),
+        (ELSEWHERE, {}, False),
+        (ELSEWHERE, {"Authorization": "Bearer wrong"}, False),
+        (ELSEWHERE, BEARER, True),
+    ],
+    ids=["loopback", "a rebound name", "elsewhere", "a wrong token", "with the token"],
+)
+async def test_everybody_may_ask_what_he_may(
+    client: Client, headers: dict[str, str], may_change: bool
+) -> None:
+    rights = await (await client.get("/status/rights", headers=headers)).json()
+
+    assert (rights["may_change"], rights["reason"] is None) == (may_change, may_change)
+    assert rights["token"] is True
+
+
 @pytest.mark.parametrize("path", CHANGES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 async def test_a_change_is_posted_or_nothing(
@@ -264,11 +336,14 @@ async def test_a_change_is_posted_or_nothing(
         (ELSEWHERE, {**BEARER, "Host": "admin.internal:9464"}, True),
         (ELSEWHERE, {**BEARER, "Host": "evil.example"}, False),
         (ELSEWHERE, {**BEARER, "Origin": "null"}, False),
+        ("127.0.0.1", {"Host": "localhost:1", "Origin": "http://localhost:1"}, True),
+        (ELSEWHERE, {"Host": "localhost:1", "Origin": "http://localhost:1"}, False),
     ],
     ids=[
         *("loopback", "loopback with a wrong token", "a browser", "a rebound name"),
         *("elsewhere", "elsewhere with a wrong token", "elsewhere with the token"),
         *("by the configured name", "by a foreign name", "a browser with the token"),
+        *("our own page", "our own page elsewhere"),
     ],
 )
 async def test_a_change_is_for_the_operator_only(

@@ -27,7 +27,10 @@ Json = dict[str, Any]
 # One try each, so that what was asked can be counted; others are told of in test_retries.py.
 ONE_TRY = "retry: {attempts: 0}\n"
 LISTENERS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
-PAGES = ("/metrics", "/status.json", "/status", "/config", "/version", "/healthz", "/readyz")
+PAGES = (
+    *("/metrics", "/status.json", "/status", "/status/rights"),
+    *("/config", "/version", "/healthz", "/readyz"),
+)
 FIRST_AND_SECOND = ("first", "second")
 NOTHING: Mapping[str, str] = {}
 WORD: Json = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
@@ -107,7 +110,9 @@ class Desk:
 
     async def shown(self) -> str:
         """Everything that the sidecar says of itself."""
-        return "\n".join([*[await self.page(path) for path in PAGES], self.log.text])
+        requests = json.loads(await self.page("/status.json"))["requests"]
+        single = [f"/status/request?id={one['id']}" for one in requests]
+        return "\n".join([*[await self.page(path) for path in (*PAGES, *single)], self.log.text])
 
 
 @asynccontextmanager
