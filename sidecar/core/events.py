@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
+from sidecar.core.rate_limit import Remaining
 from sidecar.core.trace import UNTRACED, TraceContext
 
 
@@ -104,7 +105,8 @@ class AttemptEnded:
 
     `usage` is `None` where the provider sent none; it matters only for outcome `ok`.
     `counts_tokens` says whether this kind of answer carries usage at all. `dropped` are the call's
-    fields that the provider did not hear. `began_s` is monotonic; `span_id` is that of the attempt
+    fields that the provider did not hear; `remaining` is what the provider says is left of its rate
+    limits. `began_s` is monotonic; `span_id` is that of the attempt
     itself, within the request's; `broken_at` says where a streamed answer broke off.
     """
 
@@ -119,6 +121,7 @@ class AttemptEnded:
     usage: Usage | None = None
     counts_tokens: bool = False
     dropped: tuple[str, ...] = ()
+    remaining: Remaining = ()
     began_s: float = 0.0
     broken_at: Stage | None = None
     span_id: str = ""

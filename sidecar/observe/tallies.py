@@ -22,6 +22,7 @@ from sidecar.core.events import (
     StreamInterrupted,
 )
 from sidecar.core.outcome import PARKING, Outcome, RequestOutcome, SkipReason
+from sidecar.core.rate_limit import RateLimited
 from sidecar.core.settings import Settings
 from sidecar.observe import known
 from sidecar.observe.exemplars import Exemplars
@@ -87,6 +88,7 @@ class AttemptTallies:
         models, providers = known.models(settings), known.providers(settings)
         self._exemplars = Exemplars(settings.tracing, unix)
         self.attempts = Numbers(known.each(models, Outcome))
+        self.remaining = Numbers((), also=known.each(providers, RateLimited))
         self.dropped = Numbers(
             known.each(providers, (OTHER,)), also=known.each(providers, known.PARAMS)
         )
@@ -105,6 +107,8 @@ class AttemptTallies:
         self.duration_s.observe(model, event.duration_s, exemplar)
         if event.ttft_s is not None:
             self.first_token_s.observe(model, event.ttft_s, exemplar)
+        for what, left in event.remaining:
+            self.remaining.set((event.provider, what), left)
         for param in event.dropped:
             self.dropped.add((event.provider, param))
         self.spent.ended(event)

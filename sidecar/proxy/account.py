@@ -52,6 +52,7 @@ class Account:
                 ttft_s=attempt.ttft_s,
                 usage=attempt.usage,
                 dropped=attempt.dropped,
+                remaining=attempt.remaining,
                 counts_tokens=self._exchange.endpoint is not Endpoint.PASSTHROUGH,
                 began_s=attempt.began_s,
                 broken_at=attempt.broken_at,

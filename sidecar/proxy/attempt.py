@@ -11,6 +11,7 @@ from sidecar.core.events import Stage, Usage
 from sidecar.core.failover import Failure, Try
 from sidecar.core.outcome import FAILURES, Outcome
 from sidecar.core.permit import Ending
+from sidecar.core.rate_limit import Remaining, remaining
 from sidecar.core.settings import Entry
 from sidecar.dialects.dialect import Answered, Untranslatable
 from sidecar.dialects.resumption import Diverged, Told
@@ -160,6 +161,11 @@ class Attempt:
     def dropped(self) -> tuple[str, ...]:
         """The call's fields that the provider did not hear."""
         return self._talk.words.dropped
+
+    @property
+    def remaining(self) -> Remaining:
+        """What the provider says is left of its rate limits."""
+        return remaining(self._talk.answer.headers) if self._talk.answer else ()
 
     @property
     def broken_at(self) -> Stage | None:

@@ -11,11 +11,12 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.core.outcome import Outcome
+from sidecar.core.rate_limit import RateLimited
 from sidecar.observe.metrics import Build, Metrics
 from tests.monitoring.prometheus import ROOT
 from tests.monitoring.shipped import metrics_in
-from tests.observe.scene import StillClock
-from tests.observe.test_metrics import with_pool
+from tests.observe.scene import StillClock, attempt_ended
+from tests.observe.test_metrics import told, with_pool
 
 DOCS = ROOT / "docs"
 FILES = (
@@ -31,7 +32,9 @@ PREFIX = "llm_failover_"
 def exported() -> dict[str, tuple[str, set[str]]]:
     """Type and labels of every metric of a sidecar with a store, by the name that queries use."""
     settings = replace(with_pool(), store="redis://store")
-    body, _ = Metrics(settings, StillClock(), Build("1", "c0ffee")).render("")
+    metrics = Metrics(settings, StillClock(), Build("1", "c0ffee"))
+    limited = attempt_ended(remaining=((RateLimited.TOKENS, 5.0),))  # else it is not known
+    body, _ = told(limited, of=metrics).render("")
     families = text_string_to_metric_families(body.decode())
     return {name_of(one): (one.type, labels_of(one)) for one in families}
 

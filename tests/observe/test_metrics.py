@@ -32,6 +32,7 @@ from sidecar.core.events import (
     Usage,
 )
 from sidecar.core.outcome import Endpoint, Outcome, RequestOutcome, SkipReason
+from sidecar.core.rate_limit import RateLimited
 from sidecar.core.settings import Entry, Price, Route, Secret, Settings
 from sidecar.observe.fanout import fan_out
 from sidecar.observe.metrics import Build, Metrics
@@ -72,6 +73,7 @@ CONTRACT = {
     "dropped_params_total": "provider param",
     "parked": "provider reason",
     "keys_parked": "provider",
+    "provider_rate_limit_remaining": "provider type",
     "skips_total": "provider reason",
     "breaker_state": "provider state",
     "breaker_transitions_total": "provider from_state to_state cause origin",
@@ -156,9 +158,10 @@ def full_name(family: Metric) -> str:
 
 
 def test_names_and_labels_are_those_of_the_contract() -> None:
+    limited = attempt_ended(remaining=((RateLimited.TOKENS, 5.0),))
     shown = {
         full_name(family): labels_of(family)
-        for family in families(metrics(with_pool()))
+        for family in families(told(limited, of=metrics(with_pool())))
         if not family.name.startswith("process_")
     }
 
@@ -581,6 +584,17 @@ def test_a_breaker_of_a_model_goes_by_its_own_name() -> None:
     of = told(breaker_moved(State.OPEN, Cause.FAILURES, breaker="local/*"))
 
     assert value(of, "breaker_state", provider="local/*", state="open") == 1
+
+
+def test_what_is_left_of_a_rate_limit_is_what_was_said_last() -> None:
+    said = [attempt_ended(remaining=((RateLimited.TOKENS, left),)) for left in (90.0, 60.0)]
+    of = told(*said, attempt_ended())
+
+    assert value(of, "provider_rate_limit_remaining", provider="gemini", type="tokens") == 60
+
+
+def test_nothing_is_said_of_a_rate_limit_that_nobody_stated() -> None:
+    assert "provider_rate_limit_remaining{" not in told(attempt_ended()).render("")[0].decode()
 
 
 def test_the_epoch_is_that_of_the_last_move() -> None:

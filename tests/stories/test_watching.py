@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.faults.catalog import ok, status
+from sidecar.faults.catalog import Effect, Fault, ok, status
+from sidecar.faults.fault import reply
 from tests.stories.world import CHAT, World, eventually
 
 Samples = dict[str, float]
@@ -58,6 +59,19 @@ async def test_tokens_are_counted_where_the_provider_said_them(world: World) -> 
     tokens = "llm_failover_tokens_total['first', 'first-model', '{}']"
     assert seen[tokens.format("input")] == usage["prompt_tokens"]
     assert seen[tokens.format("output")] == usage["completion_tokens"]
+
+
+async def test_what_is_left_of_a_rate_limit_is_shown(world: World) -> None:
+    left = {"x-ratelimit-remaining-requests": "3", "x-ratelimit-remaining-tokens": "1500"}
+    script = reply(503, b"{}", "application/json", left)
+    world.first.plays(Fault("limited", "says what is left", Effect.FAILS_OVER, script))
+
+    await world.chat()
+
+    seen = await counted(world)
+    remaining = "llm_failover_provider_rate_limit_remaining['first', '{}']"
+    assert seen[remaining.format("requests")] == 3
+    assert seen[remaining.format("tokens")] == 1500
 
 
 async def test_a_stream_that_breaks_is_counted_by_its_stage(world: World) -> None:

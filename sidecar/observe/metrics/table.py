@@ -122,6 +122,18 @@ def of_attempts(tallies: AttemptTallies) -> Rows:
     )
 
 
+def of_limits(tallies: AttemptTallies) -> Rows:
+    """What the providers say of themselves."""
+    return (
+        Gauge(
+            "provider_rate_limit_remaining",
+            "What is left of a rate limit, as the provider last said it.",
+            "provider type",
+            tallies.remaining,
+        ),
+    )
+
+
 def of_extra_tries(tallies: AttemptTallies) -> Rows:
     """What was asked beyond one try of one provider at a time; results `no_budget` were not."""
     return (
