@@ -37,7 +37,8 @@ lock: ## resolve the locked versions anew from pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
 	@printf 'hatchling\neditables\n' > $(VENV)-lock/build.in
 	@$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header pyproject.toml $(VENV)-lock/build.in -o requirements.lock
+		--no-emit-index-url --no-annotate --no-header --extra redis \
+		pyproject.toml $(VENV)-lock/build.in -o requirements.lock
 	@$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --extra test -c requirements.lock \
 		pyproject.toml $(VENV)-lock/build.in -o requirements-test.lock

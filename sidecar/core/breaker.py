@@ -142,6 +142,25 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bury:
+    """Take the leases of `dead` pods for lost, long before they run out.
+
+    One that only seemed dead has no say any more, but may be probing still.
+    """
+
+    pod: str
+    epoch: int
+    dead: frozenset[str]
+
+    def apply(self, record: Record, now_ms: int) -> Record:
+        kept = tuple([slot for slot in record.leases if slot.pod not in self.dead])
+        lost = len(record.leases) - len(kept)
+        if record.epoch != self.epoch or not lost:
+            return record
+        return _sweep(replace(record, leases=kept, lost=record.lost + lost), self.pod, now_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cool:
     """Pass `scope` over until `until_ms`, or longer if that was known already."""
 

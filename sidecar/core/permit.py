@@ -78,10 +78,14 @@ class Breakers(Protocol):
         """Whether a call at `entry` would be let in now. Changes nothing."""
         ...
 
+    def is_worth_a_wait(self, entry: Entry) -> bool:
+        """Whether calls come so seldom that leave to probe was gone again before the next one."""
+        ...
+
     async def ready(self, entry: Entry) -> None:
         """Wait a moment for leave to probe `entry`, where only the store's word is missing for it.
 
-        For a call that has nobody else to ask; 50 ms at most.
+        For a call that has nobody else to ask, or comes seldom; 50 ms at most.
         """
         ...
 

@@ -162,6 +162,10 @@ class Streaming:
 P95: Literal["p95"] = "p95"
 
 
+LONGEST_SYNC_S = 4.0
+SYNC_BOUND = "must be at most 4s: a pod that was not heard of for ten counts as gone"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """How the pods of a fleet share what they know: `namespace` keeps fleets of one store apart.
@@ -178,6 +182,7 @@ class Fleet:
         for name in ("op_timeout", "sync"):
             value = getattr(self, f"{name}_s")
             require(value > 0, name, "must be positive", value)
+        require(self.sync_s <= LONGEST_SYNC_S, "sync", SYNC_BOUND, self.sync_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,20 +27,17 @@ class Asking:
         self._health = Health(clock.monotonic())
         self._synced_s: float | None = None
         self._live = 0  # until the store was heard, nobody knows
+        self._heard = 2  # of pods that start together the first hears of the others a moment later
         self._seen_s: dict[str, float] = {}  # by pod
         self.is_in_time = False  # until the store was heard, its time is taken to be this machine's
         self._clock_set = clock_set
+        self.last_error = ""
         self._ahead_ms = (clock.unix() - clock.monotonic()) * 1000
 
     @property
     def degraded(self) -> bool:
         """Whether this pod decides alone."""
         return self._health.degraded
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether the store has answered since this pod's start."""
-        return self._health.heard_s is not None
 
     @property
     def live_pods(self) -> int:
@@ -83,7 +80,7 @@ class Asking:
         self._answered(StoreOperation.SYNC, began_s, StoreResult.OK)
         self._set_clock(sync.now_ms)
         self._synced_s = now_s = self._clock.monotonic()
-        self._live = len(sync.pods)
+        self._live, self._heard = max(self._heard, len(sync.pods)), len(sync.pods)
         self._seen_s |= dict.fromkeys(sync.pods, now_s)
         gone_s = now_s - POD_LIVES_S
         self._seen_s = {pod: at_s for pod, at_s in self._seen_s.items() if at_s >= gone_s}
@@ -106,9 +103,11 @@ class Asking:
             async with asyncio.timeout(self._member.fleet.op_timeout_s):
                 return await asked
         except TimeoutError as error:
+            self.last_error = "the store took too long"
             self._failed(operation, began_s, StoreResult.TIMEOUT)
-            raise StoreUnavailable("the store took too long") from error
-        except StoreUnavailable:
+            raise StoreUnavailable(self.last_error) from error
+        except StoreUnavailable as error:
+            self.last_error = str(error)
             self._failed(operation, began_s, StoreResult.ERROR)
             raise
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from sidecar.clock import Clock
-from sidecar.core.breaker import QUORUM, Cool, Lease, Merge, Op, Trip, step
+from sidecar.core.breaker import QUORUM, Bury, Cool, Lease, Merge, Op, Trip, step
 from sidecar.core.events import State
 from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
@@ -27,6 +27,7 @@ from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap
 TRIES = 3  # of one operation, when other pods are faster
 UNUSED_S = 1.0  # how long a lease waits for a call before it goes back
 STALE_S = 5.0  # evidence that has waited for so long is dropped: the world has gone on
+REASONS = 8  # of failures, that are worth a warning
 FRESH_S = 10.0  # an opening that is not older is proposed to a store that comes back
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class BackgroundLane:
         self._waiting: dict[tuple[str, ...], Waiting] = {}
         self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
         self._is_alone = False
-        self._has_warned = False
+        self._warned_of: set[str] = set()
         self._asking: tuple[str, ...] = ()
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
@@ -219,7 +220,8 @@ class BackgroundLane:
             if isinstance(change, Lost):
                 await self._sync()
             else:
-                self._asks.propagated(change)
+                if change.epoch > self._listener.known(change.name).epoch:
+                    self._asks.propagated(change)
                 self._listener.learn(change)
         raise StoreUnavailable("the store's word of changes has ended")
 
@@ -236,6 +238,7 @@ class BackgroundLane:
         self._restore_what_is_lost(sync)
         for record in sync.records:
             self._listener.learn(record)
+            self._bury_the_dead(record, sync)
         if self._asks.degraded:
             self._come_back()
 
@@ -243,7 +246,10 @@ class BackgroundLane:
         """Decide alone from the moment that the store has failed too often."""
         if self._asks.degraded and not self._is_alone:
             self._is_alone = True
-            log.warning("breaker store out of reach: this pod decides alone")
+            log.warning(
+                "breaker store out of reach: this pod decides alone",
+                extra={"error": self._asks.last_error},
+            )
             for waiting in self._waiting.values():
                 self._propose_later(waiting)
             self._waiting.clear()
@@ -281,11 +287,18 @@ class BackgroundLane:
                 self._put(Waiting(name, merge, self._clock.monotonic(), seen))
 
     def _tell(self, error: StoreUnavailable) -> None:
-        """Say once that the store was not there at the start, with the reason."""
-        is_first = not (self._has_warned or self._asks.has_answered)
-        level = logging.WARNING if is_first else logging.DEBUG
-        self._has_warned |= is_first
-        log.log(level, "breaker store unavailable", extra={"error": str(error)})
+        """Say each reason once: a right that is missing, say, shows nowhere else."""
+        reason = str(error)
+        is_new = reason not in self._warned_of and len(self._warned_of) < REASONS
+        level = logging.WARNING if is_new else logging.DEBUG
+        self._warned_of |= {reason} if is_new else set()
+        log.log(level, "breaker store unavailable", extra={"error": reason})
+
+    def _bury_the_dead(self, record: Record, sync: Sync) -> None:
+        """Free the probes of pods that synchronise no more: a lease may last for minutes."""
+        if dead := {slot.pod for slot in record.leases}.difference(sync.pods):
+            bury = Bury(pod=self._pod, epoch=record.epoch, dead=frozenset(dead))
+            self._put(Waiting(record.name, bury, self._clock.monotonic()))
 
     def _spawn(self, job: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(job)

@@ -117,6 +117,7 @@ class Board:
         cell = self.cells[name]
         if cell.grant and cell.grant.token == token:
             cell.grant = None
+            cell.is_missed = True
             self._settle(cell, cell.epoch, token, ProbeVerdict.VOID)
 
     def unanswered(self, name: str) -> None:

@@ -56,6 +56,7 @@ class Cell:
         self.told_epoch = 0
         self.grant: Grant | None = None
         self.is_wanted = False  # whether a call was refused since it opened
+        self.is_missed = False  # whether a lease went back for want of a call
         self.tally = Tally()
         self.unstated: dict[str, Unstated] = {}
         self.asides: dict[tuple[SkipReason, str], Aside] = {}
@@ -179,7 +180,7 @@ class Cell:
         if self.current.state is State.CLOSED:
             self.tally = Tally()
         self.grant = None
-        self.is_wanted = False
+        self.is_wanted = self.is_missed = False
         self._simplify()
 
     def _take_over_cooldowns(self) -> None:

@@ -77,6 +77,10 @@ class FleetBreakers:
             return False
         return cell.state_at(now_ms) is State.CLOSED or self._board.would_grant(cell)
 
+    def is_worth_a_wait(self, entry: Entry) -> bool:
+        """Whether calls come so seldom that a lease was gone again before the next of them."""
+        return self._cells[entry.breaker_name].is_missed
+
     async def ready(self, entry: Entry) -> None:
         """Wait for a lease that the store may grant, 50 ms at most."""
         cell = self._cells[entry.breaker_name]
@@ -85,6 +89,7 @@ class FleetBreakers:
                 return
             self._board.ask(cell)
             await self._clock.sleep(LEASE_LOOK_S)
+        cell.is_missed = False  # others probe: the next call need not wait as well
 
     def _waits_for_a_lease(self, cell: Cell, entry: Entry) -> bool:
         now_ms = self._lane.now_ms()

@@ -86,8 +86,10 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
-        if self._failover.is_at_end and not self._ports.would_leave(step.entry):
-            await self._ports.breakers.ready(step.entry)
+        breakers = self._ports.breakers
+        waits = self._failover.is_at_end or breakers.is_worth_a_wait(step.entry)
+        if waits and not self._ports.would_leave(step.entry):
+            await breakers.ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None

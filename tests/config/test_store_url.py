@@ -53,9 +53,9 @@ def test_the_line_break_at_the_end_of_a_secret_file_is_left_out() -> None:
 
 
 def test_how_the_fleet_shares_is_read() -> None:
-    text = f"{BASE}fleet: {{namespace: prod, op_timeout: 100ms, sync: 5s}}"
+    text = f"{BASE}fleet: {{namespace: prod, op_timeout: 100ms, sync: 3s}}"
 
-    assert settings_of(text).fleet == Fleet(namespace="prod", op_timeout_s=0.1, sync_s=5.0)
+    assert settings_of(text).fleet == Fleet(namespace="prod", op_timeout_s=0.1, sync_s=3.0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sidecar.core.breaker import Cool, Hold, Lease, Release, Reset, Settle, Trip, step
+from sidecar.core.breaker import Bury, Cool, Hold, Lease, Release, Reset, Settle, Trip, step
 from sidecar.core.events import Cause, ProbeVerdict, State
 from sidecar.core.record import Policy, Record, Slot
 
@@ -213,6 +213,23 @@ def test_a_verdict_of_an_earlier_round_is_void() -> None:
 
 def test_a_lease_that_ran_out_makes_room_for_another_pod() -> None:
     assert ask(probed_by("ab"), "c", DUE + POLICY.lease_ms)[1]
+
+
+def test_a_lease_of_the_dead_makes_room_for_another_pod() -> None:
+    record = probed_by("ab")
+    buried, _ = step(record, Bury(pod="c", epoch=record.epoch, dead=frozenset("a")), DUE + 1)
+
+    assert [slot.pod for slot in buried.leases] == ["b"]
+    assert buried.lost == 1
+    assert ask(buried, "c", DUE + 2)[1]
+
+
+@pytest.mark.parametrize(("epoch", "dead"), [(0, "c"), (-1, "a")], ids=["alive", "another epoch"])
+def test_nobody_else_is_buried(epoch: int, dead: str) -> None:
+    record = probed_by("ab")
+    bury = Bury(pod="c", epoch=record.epoch + epoch, dead=frozenset(dead))
+
+    assert step(record, bury, DUE + 1)[0] is record
 
 
 def test_a_round_that_loses_its_probes_ends() -> None:

@@ -172,7 +172,8 @@ class Line:
         self.pod = pod
         self.is_cut = False
         self.asked = 0
-        self.pods_heard = 0  # of the last answer to a sync
+        self.pods_heard = 0  # of the last two answers to a sync
+        self._last_heard = 2
         self.on_answer: Callable[[Record, Swap], None] = _ignore
         self._server = server
         self._feeds: list[Feed] = []
@@ -181,7 +182,7 @@ class Line:
     async def sync(self, names: Iterable[str], pod: str) -> Sync:
         """Read everything."""
         sync = await self._exchange(_Request(partial(self._server.read, pod, tuple(names))))
-        self.pods_heard = len(sync.pods)
+        self.pods_heard, self._last_heard = max(self._last_heard, len(sync.pods)), len(sync.pods)
         return sync
 
     async def cas(self, seen_rev: int, new: Record, guard: Guard = UNGUARDED) -> Swap:

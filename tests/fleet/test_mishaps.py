@@ -10,7 +10,7 @@ import pytest
 from sidecar.core.breaker import Merge, step
 from sidecar.core.events import Cause, State
 from sidecar.core.outcome import Outcome, SkipReason
-from sidecar.core.permit import Ending
+from sidecar.core.permit import Ending, Permit
 from sidecar.core.record import Held, Record, Slot, Why
 from tests.fleet.scene import (
     DOWN,
@@ -246,3 +246,34 @@ async def test_what_a_pod_decided_by_a_wrong_clock_lasts_as_long_as_it_should(
     await settled()
 
     assert [new.retry_in_s(one) for one in ENTRIES] == [30.0, 60.0]
+
+
+# Leases
+
+
+async def test_the_dead_hold_no_lease_for_long(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    pods[0].admit()
+    await settled()
+    assert isinstance(pods[0].admit(), Permit)
+    dead = pods.pop(0)
+    await dead.breakers._lane.close()  # it says nothing more, and not that it goes
+
+    await pods.turn(13.0)
+
+    assert pods.record.state is State.HALF_OPEN
+    assert (pods.record.leases, pods.record.lost) == ((), 1)
+
+
+async def test_who_is_seldom_called_waits_a_moment_for_its_second_lease(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    pods[0].admit()
+    await settled()
+    assert not pods[0].breakers.is_worth_a_wait(pods[0].entry)
+
+    await pods.turn(2.0)
+
+    assert not pods.record.leases
+    assert pods[0].breakers.is_worth_a_wait(pods[0].entry)

@@ -22,6 +22,7 @@ from sidecar.fleet.stores.base import StoreUnavailable
 from sidecar.fleet.stores.trust import trust
 
 TICK_S = 1.0  # how often a silent stream lets its reader look around
+SILENCES = 3  # after so many questions without an answer in a row another token is tried
 LOG_IN_S = 5.0  # etcd hashes passwords slowly on purpose: one log-in may outlast an operation
 MAX_BYTES = 32 * 2**20  # of one answer: a thousand breakers and pods are below one MiB
 MAX_REASON = 200  # characters of etcd's words that are kept
@@ -65,6 +66,7 @@ class Gateway:
         self._order = random.sample(address.endpoints, len(address.endpoints))  # spread the load
         self._session: aiohttp.ClientSession | None = None
         self._token: asyncio.Task[str] | None = None  # of the log-in
+        self._unanswered = 0  # questions in a row that were called off before an answer came
 
     async def ask(self, path: str, body: Json, by_s: float) -> Json:
         """The answer to `body`, by `by_s` of the event loop's time.
@@ -161,6 +163,10 @@ class Gateway:
     async def _credentials(self, endpoint: str) -> dict[str, str]:
         if not self._address.user:
             return {}
+        if self._unanswered >= SILENCES:
+            # an etcd that lost its data has old tokens wait for the write they were made after
+            self._unanswered = 0
+            self.forget_token()
         if self._token is None:
             self._token = asyncio.create_task(self._authenticate(endpoint))
             self._token.add_done_callback(self._logged_in)
@@ -179,13 +185,15 @@ class Gateway:
             self._token = None
 
     async def _ask(self, endpoint: str, path: str, body: Json, headers: dict[str, str]) -> Json:
+        self._unanswered += 1
         try:
             async with await self._post(endpoint, path, body, headers) as answer:
-                return _judge(answer.status, await _read(answer.content))
-        except StoreUnavailable:
-            raise
+                text = await _read(answer.content)
         except FOREIGN as error:
-            raise StoreUnavailable(f"{endpoint}: {type(error).__name__}") from error
+            self._unanswered = 0
+            raise StoreUnavailable(f"{endpoint}: {_told(error)}") from error
+        self._unanswered = 0
+        return _judge(answer.status, text)
 
     async def _post(
         self, endpoint: str, path: str, body: Json, headers: dict[str, str]
@@ -270,7 +278,9 @@ def _parse(text: bytes) -> Json:
 
 
 def _told(error: Exception | None) -> str:
-    """The words of our own errors, and only the kind of foreign ones."""
+    """The words of our own errors and the system's, and only the kind of foreign ones."""
     if isinstance(error, StoreUnavailable):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return type(error).__name__ if error else "no time left"

@@ -630,7 +630,7 @@ async def test_tls_with_certificates_on_both_sides(tmp_path: Path, namespace: st
             with pytest.raises(StoreUnavailable):
                 await nobody.sync([], "a")
         async with opened(member.host, namespace, scheme="etcds") as stranger:
-            with pytest.raises(StoreUnavailable, match="Certificate"):
+            with pytest.raises(StoreUnavailable, match="certificate"):
                 await stranger.sync([], "a")
 
 
