@@ -13,6 +13,7 @@ from sidecar.core.events import Cause, ProbeVerdict, State
 from sidecar.core.record import Held, Policy, Record, Slot, Vote, Why
 
 QUORUM = 2  # the weight that opens a breaker: one sound accusation, or two pods' doubtful ones
+COOL_STEP_MS = 250  # by less than that no cooldown is prolonged
 LOST_PER_PROBE = 2  # a round ends once so many times its probes never came back
 
 
@@ -102,12 +103,18 @@ class Lease:
         )
 
     def _join(self, record: Record, now_ms: int) -> Record:
+        if self.pod in record.excluded and self._is_left_alone(record, now_ms):
+            return _reopen(record, self.pod, now_ms)
         if now_ms + record.policy.lease_ms > record.until_ms:  # too late for another probe
             return record if record.leases else _reopen(record, self.pod, now_ms)
         free = min(record.policy.probes, record.policy.successes - record.succ)
         if len(record.leases) >= free or self.pod in _barred(record):
             return record
         return replace(record, leases=(*record.leases, self._slot(record, now_ms)))
+
+    def _is_left_alone(self, record: Record, now_ms: int) -> bool:
+        """Whether those who may probe had the open time to do so, and nobody does."""
+        return not record.leases and now_ms >= record.since_ms + record.policy.open_ms
 
     def _slot(self, record: Record, now_ms: int) -> Slot:
         return Slot(self.token, self.pod, now_ms + record.policy.lease_ms)
@@ -162,7 +169,10 @@ class Bury:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cool:
-    """Pass `scope` over until `until_ms`, or longer if that was known already."""
+    """Pass `scope` over until `until_ms`, or longer if that was known already.
+
+    Pods that are told the same a moment apart need not write it all.
+    """
 
     pod: str
     scope: str
@@ -170,7 +180,9 @@ class Cool:
 
     def apply(self, record: Record, now_ms: int) -> Record:
         cooling = {scope: until for scope, until in record.cooldown if until > now_ms}
-        cooling[self.scope] = max(self.until_ms, cooling.get(self.scope, 0))
+        known_ms = cooling.get(self.scope, 0)
+        if self.until_ms - known_ms >= COOL_STEP_MS:
+            cooling[self.scope] = self.until_ms
         cooldown = tuple(sorted(cooling.items()))
         return record if cooldown == record.cooldown else replace(record, cooldown=cooldown)
 

@@ -48,9 +48,9 @@ class Asking:
         """Store time as of its last answer: what the way here took keeps it behind the store's."""
         return int(self._clock.monotonic() * 1000 + self._ahead_ms)
 
-    def retry_s(self, chance: float) -> float:
-        """How long to stay away after a failure; `chance` is in [0, 1)."""
-        return self._health.retry_s(chance)
+    def retry_s(self, chance: float, failures: int = 0) -> float:
+        """How long to stay away after so many `failures` in a row; `chance` is in [0, 1)."""
+        return self._health.retry_s(chance, failures)
 
     def status(self) -> StoreStatus:
         """The store at this moment."""

@@ -14,32 +14,25 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 from sidecar.clock import Clock
-from sidecar.core.breaker import QUORUM, Bury, Cool, Lease, Merge, Op, Trip, step
+from sidecar.core.breaker import Bury, Cool, Lease, Merge, Op, Trip, step
 from sidecar.core.events import State
 from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
 from sidecar.fleet.lane import Listener, Member, StoreStatus
+from sidecar.fleet.pending import Key, Pending, Waiting
 from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap, Sync
 
 TRIES = 3  # of one operation, when other pods are faster
 UNUSED_S = 1.0  # how long a lease waits for a call before it goes back
 STALE_S = 5.0  # evidence that has waited for so long is dropped: the world has gone on
 REASONS = 8  # of failures, that are worth a warning
+LASTED_S = 10.0  # a job that failed after so long had begun well
+CLOSE_S = 2.0  # for what still waits at the end
 FRESH_S = 10.0  # an opening that is not older is proposed to a store that comes back
 
 log = logging.getLogger(__name__)
-
-
-class Waiting(NamedTuple):
-    """An operation that waits, since `since_s`, to be done: to `seen`, if that is said."""
-
-    name: str
-    op: Op
-    since_s: float
-    seen: Record | None = None
 
 
 class BackgroundLane:
@@ -56,11 +49,9 @@ class BackgroundLane:
         self._sync_s = member.fleet.sync_s
         self._late_ms = round(2000 * member.fleet.op_timeout_s)
         self._asks = Asking(clock, member, listener.clock_set)
-        self._waiting: dict[tuple[str, ...], Waiting] = {}
-        self._proposed: dict[str, Waiting] = {}  # while this pod decides alone
+        self._pending = Pending()
         self._is_alone = False
         self._warned_of: set[str] = set()
-        self._asking: tuple[str, ...] = ()
         self._wake = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,6 +88,8 @@ class BackgroundLane:
         """Do `op` and wait for the store to confirm it, also that there is nothing to do."""
         async with self._one_at_a_time:
             await self._sync()
+            if lost := self._pending.take(name, Merge):
+                await self._do(lost)  # or it would undo the order afterwards
             await self._do(Waiting(name, op, self._clock.monotonic()))
 
     def later(self, seconds: float, then: Callable[[], None]) -> None:
@@ -113,69 +106,64 @@ class BackgroundLane:
         for job in (self._work, self._follow, self._stay_in_step):
             self._spawn(self._for_ever(job))
 
+    async def stop(self) -> None:
+        """Let the operation that is under way end, and begin no other: no lease comes any more."""
+        async with self._one_at_a_time:
+            tasks, self._tasks = self._tasks, set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self._pending.refuse_leases()
+
     async def close(self) -> None:
-        """Do what still waits, while the store answers, and stop."""
-        tasks, self._tasks = self._tasks, set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Do what still waits, while the store answers."""
         try:
-            while self._waiting and not self._asks.degraded:
-                await self._do(self._next())
-        except StoreUnavailable:
-            self._waiting.clear()  # what it does not hear runs out by itself
+            async with asyncio.timeout(CLOSE_S):
+                while self._pending and not self._asks.degraded:
+                    await self._do(self._pending.next())
+        except (StoreUnavailable, TimeoutError):
+            self._pending.clear()  # what it does not hear runs out by itself
         finally:
             await self._store.close()
 
     def _put(self, waiting: Waiting) -> None:
-        key = _key(waiting)
         if self._is_alone:
-            self._propose_later(waiting)
-        elif not isinstance(waiting.op, Lease) or key != self._asking:
-            self._waiting[key] = waiting
+            self._pending.propose(waiting)
+        else:
+            self._pending.put(waiting)
             self._wake.set()
-
-    def _propose_later(self, waiting: Waiting) -> None:
-        if isinstance(waiting.op, Trip):
-            self._proposed.pop(waiting.name, None)
-            if waiting.op.weight >= QUORUM:
-                self._proposed[waiting.name] = waiting
 
     def _try_again(self, waiting: Waiting) -> None:
         """Do later what the store did not answer to, unless it is asked for anew by then."""
         if self._is_alone:
-            self._propose_later(waiting)
+            self._pending.propose(waiting)
         elif not isinstance(waiting.op, Lease):  # the next call asks anew
-            self.later(self._asks.retry_s(random.random()), partial(self._put_back, waiting))
+            self._pending.keep(waiting)
+            self.later(self._asks.retry_s(random.random()), partial(self._put_back, waiting.key))
 
-    def _put_back(self, waiting: Waiting) -> None:
-        if _key(waiting) not in self._waiting:
-            self._put(waiting)
+    def _put_back(self, key: Key) -> None:
+        self._pending.put_back(key)
+        self._wake.set()
 
     async def _work(self) -> None:
-        await self._wake.wait()
-        self._wake.clear()
-        while self._waiting:
-            waiting = self._next()
-            try:
-                await self._work_off(waiting)
-            finally:
-                self._asking = ()
+        while not self._pending:
+            self._wake.clear()
+            await self._wake.wait()
+        async with self._one_at_a_time:
+            if self._pending:
+                await self._work_off(self._pending.next())
 
     async def _work_off(self, waiting: Waiting) -> None:
-        if waiting.since_s < self._clock.monotonic() - STALE_S:
-            return
         try:
-            async with self._one_at_a_time:
+            if waiting.since_s < self._clock.monotonic() - STALE_S:
+                self._listener.dropped(waiting.name)
+            else:
                 await self._do(waiting)
         except StoreUnavailable as error:
             self._tell(error)
             self._try_again(waiting)
-            self._listener.unanswered(waiting.name)
-
-    def _next(self) -> Waiting:
-        self._asking = next(iter(self._waiting))
-        return self._waiting.pop(self._asking)
+        finally:
+            self._pending.ended()
 
     async def _do(self, waiting: Waiting) -> None:
         if not self._asks.is_in_time:
@@ -217,13 +205,16 @@ class BackgroundLane:
 
     async def _follow(self) -> None:
         async for change in self._store.changes():
-            if isinstance(change, Lost):
-                await self._sync()
-            else:
-                if change.epoch > self._listener.known(change.name).epoch:
-                    self._asks.propagated(change)
-                self._listener.learn(change)
+            await self._hear(change)
         raise StoreUnavailable("the store's word of changes has ended")
+
+    async def _hear(self, change: Record | Lost) -> None:
+        if isinstance(change, Lost):
+            await self._sync()
+        elif change.name in self._names:  # other pods may have others
+            if change.epoch > self._listener.known(change.name).epoch:
+                self._asks.propagated(change)
+            self._listener.learn(change)
 
     async def _stay_in_step(self) -> None:
         if not self._asks.degraded:  # else it has waited already; a fleet must not march in step
@@ -250,9 +241,7 @@ class BackgroundLane:
                 "breaker store out of reach: this pod decides alone",
                 extra={"error": self._asks.last_error},
             )
-            for waiting in self._waiting.values():
-                self._propose_later(waiting)
-            self._waiting.clear()
+            self._pending.desert()
             self._listener.deserted()
 
     def _come_back(self) -> None:
@@ -263,10 +252,9 @@ class BackgroundLane:
         fresh_s = self._clock.monotonic() - FRESH_S
         proposed = [
             one
-            for one in self._proposed.values()
+            for one in self._pending.proposals()
             if one.since_s >= fresh_s and self._may_open(one.name)
         ]
-        self._proposed.clear()
         self._listener.regained([one.name for one in proposed])
         for one in proposed:
             epoch = self._listener.known(one.name).epoch
@@ -306,18 +294,18 @@ class BackgroundLane:
         task.add_done_callback(self._tasks.discard)
 
     async def _for_ever(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Do `job` again and again, with a pause after it failed."""
+        """Do `job` again and again, with a pause after it failed, longer if it soon fails again."""
+        failures = 0
         while True:
+            began_s = self._clock.monotonic()
             try:
                 await job()
+                failures = 0
             except StoreUnavailable as error:
                 self._tell(error)
-                await self._clock.sleep(self._asks.retry_s(random.random()))
+                lasted = self._clock.monotonic() - began_s > LASTED_S
+                failures = 1 if lasted else failures + 1
+                await self._clock.sleep(self._asks.retry_s(random.random(), failures))
             except Exception:
                 log.exception("breaker store: an error of our own")
                 await self._clock.sleep(self._sync_s)
-
-
-def _key(waiting: Waiting) -> tuple[str, ...]:
-    op = waiting.op
-    return waiting.name, type(op).__name__, op.scope if isinstance(op, Cool) else ""

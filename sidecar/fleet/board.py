@@ -22,6 +22,7 @@ from sidecar.fleet.local_lane import LocalLane
 from sidecar.fleet.stores.base import LocalStore, Store
 
 JITTER = 0.1  # of the open time
+TOLD_S = 7.0  # after which the store has heard of it, or will not any more
 _OPERATORS = frozenset((Cause.HOLD, Cause.RELEASE, Cause.RESET))
 
 
@@ -38,6 +39,7 @@ class Board:
         for entry in entries:
             guarded[entry.breaker_name].append(entry)
         self.pod = member.pod
+        self._mark = f"{secrets.token_hex(4)}-"  # of this process: its pod may have a namesake
         self._clock = clock
         self._report = member.report
         self.lane: Lane
@@ -56,7 +58,8 @@ class Board:
 
     def ask(self, cell: Cell) -> None:
         """Ask for a lease; it comes to `cell.grant`."""
-        token = secrets.token_hex(8)
+        token = self._mark + secrets.token_hex(8)
+        self._note(cell, token)
         self._send(cell, Lease(pod=self.pod, epoch=cell.epoch, token=token))
 
     def would_grant(self, cell: Cell) -> bool:
@@ -100,6 +103,7 @@ class Board:
         if cell := self.cells.get(record.name):
             moved = cell.learn(record)
             self._tell(cell)
+            self._hand_back_strays(cell)
             if moved and record.state is State.OPEN:
                 wait_s = (record.until_ms - self.lane.now_ms()) / 1000
                 self.lane.later(max(0.0, wait_s), partial(self._due, cell, record.epoch))
@@ -111,6 +115,7 @@ class Board:
             # counted from before it was asked for, so that it ends here before it does in the store
             left_ms = slot.until_ms - self.lane.now_ms()
             cell.grant = Grant(slot.token, asked_s + left_ms / 1000)
+            self._note(cell, slot.token, left_ms / 1000)
 
     def unused(self, name: str, token: str) -> None:
         """Give a lease back, if no call has taken it."""
@@ -120,7 +125,7 @@ class Board:
             cell.is_missed = True
             self._settle(cell, cell.epoch, token, ProbeVerdict.VOID)
 
-    def unanswered(self, name: str) -> None:
+    def dropped(self, name: str) -> None:
         """Without the store's word, what this pod did alone is its own move."""
         self._tell(self.cells[name])
 
@@ -133,8 +138,9 @@ class Board:
         """Decide alone from here, by the same rules, with what was last known."""
         now_ms = self.lane.now_ms()
         for cell in self.cells.values():
-            if cell.own is None and cell.record.state is not State.CLOSED:
+            if cell.own is None and (cell.record.state is not State.CLOSED or cell.record.hold):
                 cell.go_alone(alone(cell.record, self.pod, now_ms, random()))
+            self._tell(cell)
 
     def regained(self, proposed: Sequence[str]) -> None:
         """The store's word stands again; what is `proposed` to it is open here until it moves."""
@@ -143,7 +149,28 @@ class Board:
                 cell.follow()
             self._tell(cell)
 
+    def _hand_back_strays(self, cell: Cell) -> None:
+        """Give back leases that nobody here knows of: the answer that brought them was lost."""
+        now_s = self._clock.monotonic()
+        for slot in cell.record.leases:
+            if slot.token.startswith(self._mark) and cell.tokens.get(slot.token, 0.0) < now_s:
+                self._note(cell, slot.token)
+                stray = Settle(
+                    pod=self.pod,
+                    epoch=cell.record.epoch,
+                    token=slot.token,
+                    verdict=ProbeVerdict.VOID,
+                )
+                self.lane.put(cell.name, stray)
+
+    def _note(self, cell: Cell, token: str, lasts_s: float = 0.0) -> None:
+        """Remember that something becomes of that lease, for so long and as long as it is told."""
+        now_s = self._clock.monotonic()
+        cell.tokens = {known: until_s for known, until_s in cell.tokens.items() if until_s > now_s}
+        cell.tokens[token] = now_s + lasts_s + TOLD_S
+
     def _settle(self, cell: Cell, epoch: int, token: str, verdict: ProbeVerdict) -> None:
+        self._note(cell, token)
         self._send(cell, Settle(pod=self.pod, epoch=epoch, token=token, verdict=verdict))
 
     def _due(self, cell: Cell, epoch: int) -> None:
@@ -194,8 +221,10 @@ def alone(record: Record, pod: str, now_ms: int, chance: float) -> Record:
     `chance` in [0, 1) keeps pods apart that know of the same deadline.
     """
     policy = replace(record.policy, probes=1)
+    if record.state is State.CLOSED:  # and held
+        return record
     if record.state is State.HALF_OPEN:
         leases = tuple(slot for slot in record.leases if slot.pod == pod)
-        return replace(record, policy=policy, leases=leases)
+        return replace(record, policy=policy, leases=leases, excluded=())
     jitter_ms = round(chance * JITTER * policy.open_ms)
     return replace(record, policy=policy, until_ms=max(record.until_ms, now_ms) + jitter_ms)

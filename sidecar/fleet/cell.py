@@ -55,6 +55,7 @@ class Cell:
         self.told = record.in_force
         self.told_epoch = 0
         self.grant: Grant | None = None
+        self.tokens: dict[str, float] = {}  # of its leases, until when something becomes of them
         self.is_wanted = False  # whether a call was refused since it opened
         self.is_missed = False  # whether a lease went back for want of a call
         self.tally = Tally()

@@ -50,7 +50,10 @@ class Health:
         current_s = 0.0 if self._degraded_s is None else now_s - self._degraded_s
         return self._degraded_before_s + current_s
 
-    def retry_s(self, chance: float) -> float:
-        """How long to stay away after a failure, with full jitter; `chance` is in [0, 1)."""
-        doubled_s: float = FIRST_RETRY_S * 2 ** min(self.failures, 10)
+    def retry_s(self, chance: float, failures: int = 0) -> float:
+        """How long to stay away after a failure, with full jitter; `chance` is in [0, 1).
+
+        `failures` are those of one kind of question, while others may be answered.
+        """
+        doubled_s: float = FIRST_RETRY_S * 2 ** min(max(self.failures, failures), 10)
         return chance * min(LONGEST_RETRY_S, doubled_s)

@@ -57,8 +57,8 @@ class Listener(Protocol):
         """Give the lease back, if no call has taken it yet."""
         ...
 
-    def unanswered(self, name: str) -> None:
-        """Hear that an operation came to nothing, because the store did not answer."""
+    def dropped(self, name: str) -> None:
+        """Hear that an operation came to nothing: the store did not answer for too long."""
         ...
 
     def clock_set(self, by_ms: int) -> None:
@@ -114,6 +114,10 @@ class Lane(Protocol):
         """Begin to listen to the store."""
         ...
 
+    async def stop(self) -> None:
+        """End what is under way, and hear nothing more: no lease comes after that."""
+        ...
+
     async def close(self) -> None:
-        """Have done what was put, as far as the store answers, and stop listening."""
+        """Have done what was put, as far as the store answers."""
         ...

@@ -47,5 +47,8 @@ class LocalLane:
     async def open(self) -> None:
         """Nothing to do."""
 
+    async def stop(self) -> None:
+        """Nothing to do."""
+
     async def close(self) -> None:
         """Nothing to do."""

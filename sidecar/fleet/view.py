@@ -46,6 +46,7 @@ class FleetBreakers:
 
     async def close(self) -> None:
         """Hand back all leases and stop."""
+        await self._lane.stop()
         for cell in self._cells.values():
             if cell.grant:
                 self._board.unused(cell.name, cell.grant.token)

@@ -86,10 +86,7 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
-        breakers = self._ports.breakers
-        waits = self._failover.is_at_end or breakers.is_worth_a_wait(step.entry)
-        if waits and not self._ports.would_leave(step.entry):
-            await breakers.ready(step.entry)
+        await self._until_ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None
@@ -181,6 +178,13 @@ class Course:
         self._account.retried(provider, result)
 
     # Turns
+
+    async def _until_ready(self, entry: Entry) -> None:
+        """Wait a moment for leave where that is worth it: nobody else is left, or calls are rare."""
+        breakers = self._ports.breakers
+        waits = self._failover.is_at_end or breakers.is_worth_a_wait(entry)
+        if waits and not self._ports.would_leave(entry):
+            await breakers.ready(entry)
 
     async def _turn(self, step: Try, permit: Permit) -> Attempt:
         """A provider's turn: a try, and where that failed the further ones that it is worth."""

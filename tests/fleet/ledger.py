@@ -315,7 +315,10 @@ class Ledger:
         live = [slot for slot in old.leases if slot.until_ms > write.now_ms]
         lost = old.lost + len(old.leases) - len(live)
         late = write.now_ms + policy.lease_ms >= old.until_ms and not live
-        ok = old.until_ms <= write.now_ms or lost >= LOST_PER_PROBE * policy.probes or late
+        left = write.now_ms >= old.since_ms + policy.open_ms and not live
+        barred = write.pod in old.excluded and left
+        over = old.until_ms <= write.now_ms or late or barred
+        ok = over or lost >= LOST_PER_PROBE * policy.probes
         self.require(ok, 11, f"{where}: a round called off that could go on")
 
     def _check_ordered(self, write: Write, old: Record, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -258,7 +259,7 @@ async def test_the_dead_hold_no_lease_for_long(pods: Pods) -> None:
     await settled()
     assert isinstance(pods[0].admit(), Permit)
     dead = pods.pop(0)
-    await dead.breakers._lane.close()  # it says nothing more, and not that it goes
+    await dead.breakers._lane.stop()  # it says nothing more, and not that it goes
 
     await pods.turn(13.0)
 
@@ -277,3 +278,81 @@ async def test_who_is_seldom_called_waits_a_moment_for_its_second_lease(pods: Po
 
     assert not pods.record.leases
     assert pods[0].breakers.is_worth_a_wait(pods[0].entry)
+
+
+async def test_an_answer_that_was_lost_leaves_no_lease_behind(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    lost = Slot("t", "a", pods.store.inner.now_ms() + 60_000)
+    pods[0].admit()
+    await settled()
+    cell = pods[0].breakers._cells["gemini"]
+    mine = replace(lost, token=f"{pods[0].breakers._board._mark}lost")
+    record = pods.record
+    pods.store.inner.swap_now(record.rev, replace(record, leases=(*record.leases, mine)))
+    await pods.turn(10.0)
+
+    assert cell.record.slot(mine.token) is None
+    assert pods.record.slot(mine.token) is None
+
+
+async def test_who_was_barred_before_the_outage_may_probe_alone(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    pods[0].admit()
+    await settled()
+    pods[0].call(SILENT)
+    await settled()
+    assert pods.record.excluded == ("a",)
+
+    await lose(pods)
+
+    assert isinstance(pods[0].admit(), Permit)
+
+
+async def test_a_hold_that_ends_while_a_pod_is_alone_leaves_a_breaker(pods: Pods) -> None:
+    await pods[0].breakers.hold("gemini", State.CLOSED, 60.0, "me", "drill")
+    await settled()
+    await lose(pods)
+    await pods.turn(60.0)
+
+    pods[0].calls(3, DOWN)
+
+    assert pods[0].refused() is SkipReason.OPEN
+
+
+async def test_where_all_are_barred_the_round_ends_after_the_open_time(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    for pod in pods:
+        pod.admit()
+        await settled()
+        pod.call(SILENT)
+        await settled()
+    assert set(pods.record.excluded) == {"a", "b"}
+
+    pods.clock.turn(61.0)
+    pods[0].admit()
+    await settled()
+
+    assert pods.record.state is State.OPEN
+
+
+async def test_leaving_takes_no_lease_and_loses_no_verdict(pods: Pods) -> None:
+    await open_fleet(pods)
+    pods.clock.turn(60.0)
+    pods[0].admit()
+    await settled()
+    permit = pods[0].admit()
+    assert isinstance(permit, Permit)
+    pods.store.gate.clear()
+    pods[0].breakers.settle(permit, OK)
+    pods[0].admit()  # asks for another lease, which nobody will use
+    leaving = asyncio.create_task(pods[0].breakers.close())
+    await settled()
+    pods.store.gate.set()
+    await leaving
+    pods.pop(0)
+
+    assert pods.record.succ == 1
+    assert pods.record.leases == ()

@@ -16,6 +16,7 @@ from tests.live.pods import OP_TIMEOUT_S, Fleet, Pod, a_fleet
 from tests.live.shelves import SHELVES, Shelf
 
 PODS = 3
+AGREE_S = 5.0  # 3 s are promised, on a machine that does nothing else
 CALLS = 200
 SLOW_S = 2.0
 
@@ -101,6 +102,7 @@ async def test_no_call_waits_for_the_store_and_all_agree_when_it_is_back(trouble
         assert lived.codes == {200}
         assert max(lived.during_s) < max(OP_TIMEOUT_S, *lived.before_s)
         assert lived.found_out_alone == PODS
+        assert lived.agree_s < AGREE_S
         before_ms, during_ms = (1000 * quantile(s, 0.99) for s in (lived.before_s, lived.during_s))
         note(
             f"{kind} {trouble}",

@@ -18,6 +18,7 @@ from tests.live.shelves import SHELVES
 CALLS = 10_000
 SYNC_S = 2.0
 TOKEN_S = 1
+SELDOM_S = 1.3  # longer than a lease waits for a call
 LONG_OPEN = "breaker: {open_timeout: 5m}\n"
 
 
@@ -105,6 +106,21 @@ async def test_what_is_held_closed_refuses_nobody() -> None:
         assert fleet.first.hits == len(heard)
 
 
+async def test_who_is_well_again_is_asked_however_seldom_calls_come() -> None:
+    async with a_fleet(redis_server.shared().url, 1, "breaker: {open_timeout: 1s}\n") as fleet:
+        (pod,) = fleet.pods
+        await trip(fleet, pod)
+        fleet.first.plays("ok")
+
+        heard = []
+        for _ in range(5):
+            await asyncio.sleep(SELDOM_S)
+            heard.append((await pod.chat()).attempts.split(";")[1])
+
+        assert heard[-1] == "ok"
+        assert (await pod.standing())["state"] == "closed"
+
+
 async def has_moved_the_fleet(pod: Pod) -> bool:
     return await pod.counted("breaker_transitions_total", origin="self", to_state="open") == 1
 
@@ -142,16 +158,22 @@ async def test_calls_cost_the_store_nothing() -> None:
         server.remove()
 
 
-async def test_a_killed_member_of_etcd_keeps_no_word_from_the_pods(tmp_path: Path) -> None:
+async def test_no_killed_member_of_etcd_keeps_a_word_from_the_pods(tmp_path: Path) -> None:
     with etcd_server.cluster(tmp_path) as members:
         url = f"etcd://{','.join(member.host for member in members)}"
         async with a_fleet(url, 2, LONG_OPEN) as fleet:
-            members[0].kill()
+            for member in members:
+                member.kill()
 
-            await trip(fleet, fleet.pods[0])
-            await fleet.until_state("open")
+                await trip(fleet, fleet.pods[0])
+                await fleet.until_state("open")
 
-            assert (await fleet.pods[1].chat()).attempts.startswith("first;skipped;open;")
+                assert (await fleet.pods[1].chat()).attempts.startswith("first;skipped;open;")
+                await asyncio.to_thread(member.restart)
+                fleet.first.plays("ok")
+                await fleet.until_all_follow()
+                assert await fleet.pods[0].order("reset") < 300
+                await fleet.until_state("closed")
 
 
 async def test_a_login_of_etcd_that_runs_out_keeps_no_word_from_the_pods(tmp_path: Path) -> None:
