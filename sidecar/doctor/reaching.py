@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -29,7 +29,7 @@ from sidecar.proxy.wire import Answer, Request, Wire
 
 PATIENCE_S = 5.0  # with each stage, where the provider's own clocks have more
 MOST_ADDRESSES = 4  # that are tried, each with its share of the time
-IDENTITY = [(hdrs.ACCEPT_ENCODING, "identity")]
+IDENTITY = [("Accept-Encoding", "identity")]
 WORDS = {  # of those whose own words say less
     Trouble.SILENT_DNS: "the DNS server does not answer",
     Trouble.SILENT_PORT: "no connection",
@@ -56,7 +56,7 @@ async def reach(provider: Provider, clock: Clock) -> Line:
     try:
         async with aclosing(walk(provider, clock)) as walked:
             async for step in walked:
-                steps.append(step)  # noqa: PERF401  those before a cut are wanted, too
+                steps.append(step)  # those before a cut are wanted, too
     except Cut as cut:
         return Line(way=way, steps=tuple(steps), trouble=cut.trouble, why=str(cut))
     return Line(way=way, steps=tuple(steps))
@@ -74,13 +74,13 @@ def told(url: URL) -> str:
     return f"{url.host_subcomponent}:{url.port}"
 
 
-async def walk(provider: Provider, clock: Clock) -> AsyncIterator[Step]:
+async def walk(provider: Provider, clock: Clock) -> AsyncGenerator[Step, None]:
     """Each stage that is passed. Raises `Cut` at the one that is not."""
     near = URL(provider.proxy.reveal() if provider.proxy else provider.base_url)
     connect_s = min(provider.timeouts.connect_s, PATIENCE_S)
     began_s = clock.monotonic()
     found = await look_up(near, connect_s)
-    said = f"{near.host}: {counted(len(found), 'address').replace('addresss', 'addresses')}"
+    said = f"{near.host}: {counted(len(found), 'address', 'addresses')}"
     yield Step(stage=Stage.DNS, took_s=clock.monotonic() - began_s, said=said)
     began_s = clock.monotonic()
     await knock(found, connect_s)
@@ -110,7 +110,7 @@ async def knock(found: Found, within_s: float) -> None:
     for family, kind, protocol, _, address in addresses:
         try:
             with socket.socket(family, kind, protocol) as one:
-                one.setblocking(False)  # noqa: FBT003  the socket's own word
+                one.setblocking(False)
                 async with asyncio.timeout(within_s / len(addresses)):
                     return await asyncio.get_running_loop().sock_connect(one, address)
         except OSError as error:  # a timeout, too
@@ -121,10 +121,12 @@ async def knock(found: Found, within_s: float) -> None:
     raise Cut(Trouble.REFUSED if refused else Trouble.UNREACHABLE, words_of(last)) from last
 
 
-async def converse(provider: Provider, connect_s: float, clock: Clock) -> AsyncIterator[Step]:
+async def converse(
+    provider: Provider, connect_s: float, clock: Clock
+) -> AsyncGenerator[Step, None]:
     """TLS, where there is any, and the answer to a question that costs nothing."""
     origin = URL(provider.base_url).origin()
-    wire = wire_to(replace(provider, base_url=str(origin), headers=()))
+    wire = wire_to(replace(provider, base_url=str(origin)))
     secured = origin.scheme == "https"
     try:
         began_s = clock.monotonic()
