@@ -35,6 +35,13 @@ own clocks and breakers; it takes about as long as the longest of them. 1 where
 a promise breaks. docs/drill.md has the ids of the faults.
 """
 
+DOCTOR = """\
+✓ is well, ! works but should be looked at, ✗ does not work; each has its cure.
+Configuration, keys, the way to each provider (DNS, TCP, TLS, an answer), the
+store, ports, clock, memory, open files. Only --live sends keys and is billed.
+1 where anything is ✗.
+"""
+
 Run = Callable[[Options], int]
 Words = Any  # argparse has no public name for what holds the commands
 Parsed = TypeVar("Parsed")
@@ -101,7 +108,13 @@ def add_serving(words: Words) -> None:
 
 
 def add_reading(words: Words) -> None:
-    """The commands that only read a configuration."""
+    """The commands that only read a configuration, or look at what it names."""
+    word = command(words, commands.doctor, DOCTOR + SOURCES)
+    word.add_argument("--config", metavar="FILE", help="the configuration")
+    word.add_argument(
+        "--live", action="store_true", help="also one call to each model of each chain: it costs"
+    )
+    word.add_argument("--json", action="store_true", help="all of it, for programs")
     word = command(words, commands.check, SOURCES)
     word.add_argument("config", metavar="FILE", nargs="?", help="the configuration")
     word = command(words, commands.explain, SOURCES)

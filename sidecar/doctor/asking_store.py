@@ -1,4 +1,4 @@
-"""Asks the store what a pod asks it: everything once, and word of changes. No breaker is written."""
+"""Asks the store what a pod asks it: for everything, and word of changes. No breaker is written."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ def text_of(path: Path) -> str:
         return ""
 
 
-def open_files() -> int:
-    """How many files and sockets this process may have open."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+def open_files() -> int | None:
+    """How many files and sockets this process may have open; `None` for any number."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if most == resource.RLIM_INFINITY else most

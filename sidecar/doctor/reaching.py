@@ -6,6 +6,7 @@ Nothing of it is billed: no key goes out, and what is asked for is the root of t
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -27,6 +28,7 @@ from sidecar.doctor.resolving import Found, resolve
 from sidecar.proxy.upstream import FOREIGN_ERRORS
 from sidecar.proxy.wire import Answer, Request, Wire
 
+SECURED = "https://"
 PATIENCE_S = 5.0  # with each stage, where the provider's own clocks have more
 MOST_ADDRESSES = 4  # that are tried, each with its share of the time
 IDENTITY = [("Accept-Encoding", "identity")]
@@ -48,6 +50,9 @@ class Cut(Exception):
     def __init__(self, trouble: Trouble, why: str) -> None:
         super().__init__(why)
         self.trouble = trouble
+
+
+Steps = AsyncGenerator[Step, None]
 
 
 async def reach(provider: Provider, clock: Clock) -> Line:
@@ -74,8 +79,18 @@ def told(url: URL) -> str:
     return f"{url.host_subcomponent}:{url.port}"
 
 
-async def walk(provider: Provider, clock: Clock) -> AsyncGenerator[Step, None]:
+async def walk(provider: Provider, clock: Clock) -> Steps:
     """Each stage that is passed. Raises `Cut` at the one that is not."""
+    wire = wire_to(provider)
+    try:
+        async for step in walk_on(provider, wire, clock):
+            yield step
+    finally:
+        await wire.close()
+
+
+async def walk_on(provider: Provider, wire: Wire, clock: Clock) -> Steps:
+    """The same on a wire that is ready."""
     near = URL(provider.proxy.reveal() if provider.proxy else provider.base_url)
     connect_s = min(provider.timeouts.connect_s, PATIENCE_S)
     began_s = clock.monotonic()
@@ -87,9 +102,9 @@ async def walk(provider: Provider, clock: Clock) -> AsyncGenerator[Step, None]:
     through = "the proxy listens at" if provider.proxy else "listens at"
     said = f"{through} port {near.port}"
     yield Step(stage=Stage.TCP, took_s=clock.monotonic() - began_s, said=said)
-    async with aclosing(converse(provider, connect_s, clock)) as heard:
-        async for step in heard:
-            yield step
+    if provider.base_url.startswith(SECURED):
+        yield await secure(wire, connect_s, clock)
+    yield await ask_root(wire, provider, clock)
 
 
 async def look_up(url: URL, within_s: float) -> Found:
@@ -121,44 +136,34 @@ async def knock(found: Found, within_s: float) -> None:
     raise Cut(Trouble.REFUSED if refused else Trouble.UNREACHABLE, words_of(last)) from last
 
 
-async def converse(
-    provider: Provider, connect_s: float, clock: Clock
-) -> AsyncGenerator[Step, None]:
-    """TLS, where there is any, and the answer to a question that costs nothing."""
-    origin = URL(provider.base_url).origin()
-    wire = wire_to(replace(provider, base_url=str(origin)))
-    secured = origin.scheme == "https"
-    try:
-        began_s = clock.monotonic()
-        with cutting(Trouble.SILENT_TLS if secured else Trouble.SILENT_PORT, connect_s):
-            tls = await wire.open(connect_s)
-        if secured:
-            yield secured_step(tls, clock.monotonic() - began_s)
-        began_s, began_unix_s = clock.monotonic(), clock.unix()
-        answer_s = min(provider.timeouts.first_token_s, PATIENCE_S)
-        with cutting(Trouble.SILENT, answer_s):
-            async with asyncio.timeout(answer_s):
-                answer = await ask_root(wire, connect_s)
-        took_s = clock.monotonic() - began_s
-        yield answered_step(answer, took_s, began_unix_s + took_s / 2)
-    finally:
-        await wire.close()
+async def secure(wire: Wire, within_s: float, clock: Clock) -> Step:
+    """TLS, through the proxy where there is one."""
+    began_s = clock.monotonic()
+    with cutting(Trouble.SILENT_TLS, within_s):
+        tls = await wire.open(within_s)
+    return secured_step(tls, clock.monotonic() - began_s)
 
 
 def wire_to(provider: Provider) -> Wire:
-    """The wire of a call. Raises `Cut` where the authorities to trust cannot be read."""
+    """The wire of a call, but to the root. Raises `Cut` where `ca_file` is none."""
+    origin = str(URL(provider.base_url).origin())
     try:
-        return Wire(provider, IDENTITY, Limits().headers_bytes)
-    except (ssl.SSLError, OSError) as error:
+        return Wire(replace(provider, base_url=origin), IDENTITY, Limits().headers_bytes)
+    except OSError as error:  # those of `ssl`, too
         raise Cut(Trouble.BAD_CA_FILE, f"{provider.ca_file}: {words_of(error)}") from error
 
 
-async def ask_root(wire: Wire, connect_s: float) -> Answer:
-    """Ask for what no key is needed for."""
+async def ask_root(wire: Wire, provider: Provider, clock: Clock) -> Step:
+    """Ask for what costs nothing and takes no key."""
+    within_s = min(provider.timeouts.first_token_s, PATIENCE_S)
     request = wire.compose(Request(hdrs.METH_HEAD, "/", b""), ())
-    answer = await wire.ask(request, connect_s=connect_s, bodiless=True, secrets=())
+    began_s, began_unix_s = clock.monotonic(), clock.unix()
+    with cutting(Trouble.SILENT, within_s):
+        async with asyncio.timeout(within_s):
+            answer = await wire.ask(request, connect_s=within_s, bodiless=True, secrets=())
     answer.close()
-    return answer
+    took_s = clock.monotonic() - began_s
+    return answered_step(answer, took_s, began_unix_s + took_s / 2)
 
 
 def secured_step(tls: ssl.SSLObject | None, took_s: float) -> Step:
@@ -231,5 +236,7 @@ def words_of(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answers {error.status}"
     said = getattr(inner, "verify_message", "") or getattr(inner, "reason", "")
+    if not said and isinstance(inner, OSError) and (inner.errno or 0) > 0:
+        said = os.strerror(inner.errno or 0)  # asyncio has words of its own
     text = said or getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
     return shortened(printable(str(text)))

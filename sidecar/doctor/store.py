@@ -30,7 +30,10 @@ CURES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"certificate", "name the PEM file of its authority as ?ca_file=… in store"),
         (r"ssl|tls", "use rediss:// or etcds:// where it speaks TLS, and not where it does not"),
         (r"name or service|getaddrinfo|resolve|DNS|nodename", "correct the host in store"),
-        (r"refused|Errno 111|ClientConnector", "start it, or correct host and port in store"),
+        (
+            r"refused|connect call failed|ClientConnector",
+            "start it, or correct host and port in store",
+        ),
         (
             r"no answer within|too long|Timeout",
             "let this machine reach it, or raise fleet.op_timeout",

@@ -147,7 +147,9 @@ class Wire:
         """
         connection = await self._connect(connect_s)
         transport = connection.transport
-        secured: ssl.SSLObject | None = transport and transport.get_extra_info("ssl_object")
+        secured: ssl.SSLObject | None = None
+        if transport is not None:
+            secured = transport.get_extra_info("ssl_object")
         connection.release()
         return secured
 
