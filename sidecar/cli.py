@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from sidecar.core.settings import Address
 
 ABOUT = "A reverse proxy that answers OpenAI calls from the first provider that can."
-FOOT = """\
-`sidecar COMMAND --help` says more about a command.
-Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration."""
+FOOT = "COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage or file."
 SOURCES = """\
 Without a FILE: $SIDECAR_CONFIG, else /etc/sidecar/config.yaml if it is there,
 else the environment: GEMINI_API_KEY, HF_TOKEN, OPENAI_API_KEY, ..."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sidecar.clock import Clock
@@ -17,11 +17,11 @@ from sidecar.doctor.finding import Finding, Mark, bad, doubt, good
 from sidecar.doctor.host import memory_room, open_files
 from sidecar.doctor.keys import CHECK as KEYS
 from sidecar.doctor.keys import judge_keys
-from sidecar.doctor.line import judge_line
+from sidecar.doctor.line import Line, judge_line
 from sidecar.doctor.machine import judge_clock, judge_descriptors, judge_memory
 from sidecar.doctor.ports import judge_port, look_at_port
 from sidecar.doctor.reaching import reach
-from sidecar.doctor.store import judge_store
+from sidecar.doctor.store import StoreSeen, judge_store
 from sidecar.proxy.credential import UnusableCredential
 from sidecar.proxy.credentials import credentials_of
 
@@ -61,9 +61,6 @@ async def examine(settings: Settings, clock: Clock) -> Findings:
             ),
         )
     unix_s = clock.unix()
-    clocks = {line.way.name: line.ahead_s for line in lines}
-    clocks["the store"] = store.ahead_s if store else None
-    told = {name: one for name, one in clocks.items() if one is not None}
     return [
         *(
             finding
@@ -72,9 +69,16 @@ async def examine(settings: Settings, clock: Clock) -> Findings:
         ),
         judge_store(store),
         *map(judge_port, ports),
-        judge_clock(told, unix_s),
+        judge_clock(clocks_of(lines, store), unix_s),
         *examine_host(settings.limits),
     ]
+
+
+def clocks_of(lines: Sequence[Line], store: StoreSeen | None) -> dict[str, float]:
+    """Who told the time, and how far they are before us."""
+    told = {line.way.name: line.ahead_s for line in lines}
+    told["the store"] = store.ahead_s if store else None
+    return {name: one for name, one in told.items() if one is not None}
 
 
 def examine_alone(clock: Clock) -> Findings:

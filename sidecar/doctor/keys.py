@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from sidecar.core.settings import Provider, Secret
 from sidecar.dialects.presets import Preset
@@ -26,17 +27,19 @@ def judge_keys(provider: Provider, preset: Preset) -> Finding:
     if not keys:
         instead = CLOUDS.get(preset.credential, "none, and none is required")
         return good(name, CHECK, instead)
-    wrongs = [
-        f"key {number} of {len(keys)} {wrong}" if len(keys) > 1 else f"the key {wrong}"
-        for number, key in enumerate(keys, 1)
-        if (wrong := what_is_wrong(key))
-    ]
-    if not wrongs:
-        return good(name, CHECK, counted(len(keys), "key"))
-    needed = preset.key_required or provider.base_url == preset.base_url
-    source = f"${preset.key_env}" if preset.key_env else "its configuration"
-    cure = f"put the provider's own key, and nothing else, into {source} or where api_key points"
-    return (bad if needed else doubt)(name, CHECK, "; ".join(wrongs), cure)
+    if wrongs := "; ".join(wrongs_of(keys)):
+        needed = preset.key_required or provider.base_url == preset.base_url
+        source = f"${preset.key_env}" if preset.key_env else "its configuration"
+        cure = f"put the provider's own key, and nothing else, into {source} or its api_key"
+        return (bad if needed else doubt)(name, CHECK, wrongs, cure)
+    return good(name, CHECK, counted(len(keys), "key"))
+
+
+def wrongs_of(keys: Sequence[Secret]) -> Iterator[str]:
+    """What is wrong with those that cannot be keys, by their number if there are several."""
+    for number, key in enumerate(keys, 1):
+        if wrong := what_is_wrong(key):
+            yield f"key {number} of {len(keys)} {wrong}" if len(keys) > 1 else f"the key {wrong}"
 
 
 def what_is_wrong(key: Secret) -> str:

@@ -85,17 +85,20 @@ def judge_call(heard: Heard) -> Finding:
         cure = "name a model in the chain, or one without a * in the route"
         return doubt(about, CHECK, "not asked: its chain takes any model's name", cure)
     failed = [one for one in heard.attempts if one.outcome != Outcome.OK]
-    told = ", ".join(f"{one.outcome} {one.status}" for one in failed)
-    seen = f"{heard.status} in {ms(heard.took_s)}"
-    if heard.status != 200:
-        last = failed[-1].outcome if failed else ""
-        judge = doubt if last in TEMPORARY else bad
-        cure = CURES.get(last, ELSE)
-        return judge(about, CHECK, f"{told or heard.error or seen}, {ms(heard.took_s)}", cure)
-    seen = f"{seen}, answered by {heard.model}"
-    if failed:
-        return doubt(about, CHECK, f"{seen}, after {told}", CURES.get(failed[0].outcome, ELSE))
-    return good(about, CHECK, seen)
+    told = ", ".join(f"{one.outcome} {one.status}" for one in failed) or heard.error
+    if heard.status == 200:
+        seen = f"200 in {ms(heard.took_s)}, answered by {heard.model}"
+        if not failed:
+            return good(about, CHECK, seen)
+        return doubt(about, CHECK, f"{seen}, after {told}", cure_of(failed))
+    will_pass = bool(failed) and failed[-1].outcome in TEMPORARY
+    seen = f"{told or heard.status} in {ms(heard.took_s)}"
+    return (doubt if will_pass else bad)(about, CHECK, seen, cure_of(failed))
+
+
+def cure_of(failed: Sequence[Attempt]) -> str:
+    """What helps against the last of them."""
+    return CURES.get(failed[-1].outcome, ELSE) if failed else ELSE
 
 
 async def call_all(settings: Settings, entries: Sequence[Entry], clock: Clock) -> list[Heard]:

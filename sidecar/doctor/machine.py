@@ -9,6 +9,7 @@ from sidecar.config.quantity import format_quantity
 from sidecar.core.units import Unit
 from sidecar.doctor.finding import Finding, bad, doubt, good
 
+CLOCK = "clock"
 MIB = 1024**2
 TOO_LITTLE_BYTES = 64 * MIB  # an idle sidecar has 48 MiB
 SCARCE_BYTES = 128 * MIB  # a few hundred streams, and the answers that are held
@@ -48,20 +49,23 @@ def judge_descriptors(open_files: int | None, in_flight: int) -> Finding:
 
 def judge_clock(ahead_s: Mapping[str, float], unix_s: float) -> Finding:
     """`ahead_s` is how far whose clock is before ours; `unix_s` the time that we believe it is."""
-    off = {name: one for name, one in ahead_s.items() if abs(one) > OFF_S}
-    told = ", ".join(f"{name} {offset_told(one)}" for name, one in off.items())
     now = f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M} UTC"
-    cure = "set this machine's clock (NTP): certificates and signatures fail otherwise"
+    off = [f"{name} {place_of(one)}" for name, one in ahead_s.items() if abs(one) > OFF_S]
+    if not ahead_s and unix_s < WRITTEN_UNIX_S:
+        off = ["that is before this program was written"]
+    if not ahead_s and not off:
+        cure = "compare it with another clock"
+        return doubt("", CLOCK, f"{now}; nobody told the time", cure)
+    if not off:
+        return good("", CLOCK, f"{now}, as {', '.join(ahead_s)} has it")
+    seen = f"{now}, but {', '.join(off)}"
     if len(off) < len(ahead_s):
-        if not off:
-            return good("", "clock", f"{now}, as {', '.join(ahead_s)} has it")
-        return doubt("", "clock", f"{now}, but {told}", "find out whose clock is off")
-    if off or unix_s < WRITTEN_UNIX_S:
-        return bad("", "clock", f"{now}, but {told or 'that is long past'}", cure)
-    return doubt("", "clock", f"{now}; nobody could be asked", "compare it with another clock")
+        return doubt("", CLOCK, seen, "find out whose clock is off")
+    cure = "set this machine's clock (NTP): certificates and signatures fail otherwise"
+    return bad("", CLOCK, seen, cure)
 
 
-def offset_told(ahead_s: float) -> str:
+def place_of(ahead_s: float) -> str:
     """Where a clock is, seen from ours."""
     size = format_quantity(round(abs(ahead_s)), Unit.SECONDS)
     return f"is {size} {'ahead' if ahead_s > 0 else 'behind'}"

@@ -13,13 +13,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
 from sidecar.clock import Clock
-from sidecar.config.problem import printable, shortened
+from sidecar.config.problem import shortened
 from sidecar.core.answer import AnswerFailed
 from sidecar.core.settings import Limits, Provider
 from sidecar.doctor.finding import counted
@@ -121,19 +122,25 @@ async def look_up(url: URL, within_s: float) -> Found:
 async def knock(found: Found, within_s: float) -> None:
     """Connect to the first of the addresses that lets us, and hang up."""
     addresses = found[:MOST_ADDRESSES]
-    last: OSError = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
+    last = OSError("no address")
+    for address in addresses:
         try:
-            with socket.socket(family, kind, protocol) as one:
-                one.setblocking(False)
-                async with asyncio.timeout(within_s / len(addresses)):
-                    return await asyncio.get_running_loop().sock_connect(one, address)
+            return await connect(address, within_s / len(addresses))
         except OSError as error:  # a timeout, too
             last = error
     if isinstance(last, TimeoutError):
         raise late(Trouble.SILENT_PORT, within_s) from None
     refused = isinstance(last, ConnectionRefusedError)
     raise Cut(Trouble.REFUSED if refused else Trouble.UNREACHABLE, words_of(last)) from last
+
+
+async def connect(address: tuple[Any, ...], within_s: float) -> None:
+    """Connect, and hang up. Raises `OSError`."""
+    family, kind, protocol, _, where = address
+    with socket.socket(family, kind, protocol) as one:
+        one.setblocking(False)
+        async with asyncio.timeout(within_s):
+            await asyncio.get_running_loop().sock_connect(one, where)
 
 
 async def secure(wire: Wire, within_s: float, clock: Clock) -> Step:
@@ -232,11 +239,16 @@ def trouble_of(error: BaseException) -> Trouble:
 
 def words_of(error: BaseException) -> str:
     """What `error` says, without the address, which is told beside it."""
-    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answers {error.status}"
-    said = getattr(inner, "verify_message", "") or getattr(inner, "reason", "")
-    if not said and isinstance(inner, OSError) and (inner.errno or 0) > 0:
-        said = os.strerror(inner.errno or 0)  # asyncio has words of its own
-    text = said or getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return shortened(printable(str(text)))
+    found = (getattr(error, name, None) for name in ("certificate_error", "os_error"))
+    return shortened(own_words(next(filter(None, found), error)))
+
+
+def own_words(error: BaseException) -> str:
+    """The words of the system, or of OpenSSL; asyncio puts others in their place."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, ConnectionError) and number:
+        return os.strerror(number)
+    said = (getattr(error, name, None) for name in ("verify_message", "reason", "strerror"))
+    return next(filter(None, said), None) or str(error) or type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
@@ -23,7 +24,6 @@ from sidecar.doctor.examination import (
 )
 from sidecar.doctor.live import call_all, entries_of, judge_call, price_told
 from sidecar.doctor.report import Report, as_json, as_text
-from sidecar.output import complain
 
 CLOCK = SystemClock()
 
@@ -57,7 +57,8 @@ async def examined(settings: Settings, *, live: bool) -> Findings:
     """All that is to be examined."""
     entries = entries_of(settings) if live else []
     if live:
-        complain(price_told(entries))
+        sys.stderr.write(f"{price_told(entries)}\n")
+        sys.stderr.flush()
     findings = await examine(settings, CLOCK)
     with silence():
         heard = await call_all(settings, entries, CLOCK) if entries else []
