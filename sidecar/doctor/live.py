@@ -12,9 +12,9 @@ import orjson
 
 from sidecar.app import Sidecar
 from sidecar.clock import Clock
-from sidecar.config.problem import printable, shortened
+from sidecar.config.problem import shortened
 from sidecar.core.outcome import Outcome
-from sidecar.core.settings import Address, Entry, Route, Settings
+from sidecar.core.settings import Address, Entry, Provider, Route, Settings
 from sidecar.doctor.finding import Finding, bad, counted, doubt, good, ms
 
 CHECK = "live call"
@@ -54,6 +54,9 @@ class Attempt(NamedTuple):
     outcome: str
     status: str
 
+    def __str__(self) -> str:
+        return self.outcome if self.status == "0" else f"{self.outcome} {self.status}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
@@ -65,6 +68,21 @@ class Heard:
     took_s: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     error: str = ""
+
+    @property
+    def failed(self) -> list[Attempt]:
+        """The tries that came to nothing."""
+        return [one for one in self.attempts if one.outcome != Outcome.OK]
+
+    @property
+    def told(self) -> str:
+        """What went wrong."""
+        return ", ".join(map(str, self.failed)) or self.error or str(self.status)
+
+    @property
+    def cure(self) -> str:
+        """What helps against the last of it."""
+        return CURES.get(self.failed[-1].outcome, ELSE) if self.failed else ELSE
 
 
 def entries_of(settings: Settings) -> list[Entry]:
@@ -84,21 +102,13 @@ def judge_call(heard: Heard) -> Finding:
     if heard.entry.model is None:
         cure = "name a model in the chain, or one without a * in the route"
         return doubt(about, CHECK, "not asked: its chain takes any model's name", cure)
-    failed = [one for one in heard.attempts if one.outcome != Outcome.OK]
-    told = ", ".join(f"{one.outcome} {one.status}" for one in failed) or heard.error
-    if heard.status == 200:
-        seen = f"200 in {ms(heard.took_s)}, answered by {heard.model}"
-        if not failed:
-            return good(about, CHECK, seen)
-        return doubt(about, CHECK, f"{seen}, after {told}", cure_of(failed))
-    will_pass = bool(failed) and failed[-1].outcome in TEMPORARY
-    seen = f"{told or heard.status} in {ms(heard.took_s)}"
-    return (doubt if will_pass else bad)(about, CHECK, seen, cure_of(failed))
-
-
-def cure_of(failed: Sequence[Attempt]) -> str:
-    """What helps against the last of them."""
-    return CURES.get(failed[-1].outcome, ELSE) if failed else ELSE
+    if heard.status != 200:
+        judge = doubt if heard.failed[-1:] and heard.failed[-1].outcome in TEMPORARY else bad
+        return judge(about, CHECK, f"{heard.told} in {ms(heard.took_s)}", heard.cure)
+    seen = f"200 in {ms(heard.took_s)}, answered by {heard.model}"
+    if heard.failed:
+        return doubt(about, CHECK, f"{seen}, after {heard.told}", heard.cure)
+    return good(about, CHECK, seen)
 
 
 async def call_all(settings: Settings, entries: Sequence[Entry], clock: Clock) -> list[Heard]:
@@ -121,7 +131,7 @@ async def call_all(settings: Settings, entries: Sequence[Entry], clock: Clock) -
             return Heard(
                 entry=entry,
                 status=answer.status,
-                model=model_in(body),
+                model=model_in(body, entry.provider),
                 took_s=clock.monotonic() - began_s,
                 attempts=tuple(attempts_in(answer.headers.get("x-sidecar-attempts", ""))),
             )
@@ -155,12 +165,15 @@ def attempts_in(header: str) -> Iterator[Attempt]:
         yield Attempt(outcome, status)
 
 
-def model_in(body: bytes) -> str:
-    """The model that says it answered."""
+def model_in(body: bytes, provider: Provider) -> str:
+    """The model that says it answered, unless a key is in its name."""
     try:
-        return shortened(printable(str(orjson.loads(body)["model"])))
+        model = str(orjson.loads(body)["model"])
     except (KeyError, TypeError, ValueError):
         return "a model without a name"
+    for key in provider.keys:
+        model = model.replace(key.reveal(), "***")
+    return shortened(model)
 
 
 def price_told(entries: Sequence[Entry]) -> str:

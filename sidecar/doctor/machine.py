@@ -10,6 +10,7 @@ from sidecar.core.units import Unit
 from sidecar.doctor.finding import Finding, bad, doubt, good
 
 CLOCK = "clock"
+SET_IT = "set this machine's clock (NTP): certificates and signatures fail otherwise"
 MIB = 1024**2
 TOO_LITTLE_BYTES = 64 * MIB  # an idle sidecar has 48 MiB
 SCARCE_BYTES = 128 * MIB  # a few hundred streams, and the answers that are held
@@ -50,19 +51,22 @@ def judge_descriptors(open_files: int | None, in_flight: int) -> Finding:
 def judge_clock(ahead_s: Mapping[str, float], unix_s: float) -> Finding:
     """`ahead_s` is how far whose clock is before ours; `unix_s` the time that we believe it is."""
     now = f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M} UTC"
+    if not ahead_s:
+        return judge_clock_alone(now, unix_s)
     off = [f"{name} {place_of(one)}" for name, one in ahead_s.items() if abs(one) > OFF_S]
-    if not ahead_s and unix_s < WRITTEN_UNIX_S:
-        off = ["that is before this program was written"]
-    if not ahead_s and not off:
-        cure = "compare it with another clock"
-        return doubt("", CLOCK, f"{now}; nobody told the time", cure)
     if not off:
         return good("", CLOCK, f"{now}, as {', '.join(ahead_s)} has it")
     seen = f"{now}, but {', '.join(off)}"
     if len(off) < len(ahead_s):
         return doubt("", CLOCK, seen, "find out whose clock is off")
-    cure = "set this machine's clock (NTP): certificates and signatures fail otherwise"
-    return bad("", CLOCK, seen, cure)
+    return bad("", CLOCK, seen, SET_IT)
+
+
+def judge_clock_alone(now: str, unix_s: float) -> Finding:
+    """The clock where nobody told the time."""
+    if unix_s < WRITTEN_UNIX_S:
+        return bad("", CLOCK, f"{now}, which is before this program was written", SET_IT)
+    return doubt("", CLOCK, f"{now}; nobody told the time", "compare it with another clock")
 
 
 def place_of(ahead_s: float) -> str:
