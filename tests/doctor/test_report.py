@@ -35,7 +35,7 @@ def test_what_is_long_is_broken_into_lines_below_itself() -> None:
 
     assert max(map(len, lines)) <= WIDTH
     assert sum("word" in line for line in lines) == 2
-    assert [line.strip()[:6] for line in lines if "cure" in line][1:] == ["→ cure", "cure c"]
+    assert [line.strip()[:6] for line in lines if "cure" in line] == ["→ cure", "cure c"]
 
 
 def test_the_width_does_not_depend_on_colors() -> None:
