@@ -163,11 +163,11 @@ def wire_to(provider: Provider) -> Wire:
 async def ask_root(wire: Wire, provider: Provider, clock: Clock) -> Step:
     """Ask for what costs nothing and takes no key."""
     within_s = min(provider.timeouts.first_token_s, PATIENCE_S)
-    request = wire.compose(Request(hdrs.METH_HEAD, "/", b""), ())
+    request = wire.compose(Request(hdrs.METH_GET, "/", b""), ())
     began_s, began_unix_s = clock.monotonic(), clock.unix()
     with cutting(Trouble.SILENT, within_s):
         async with asyncio.timeout(within_s):
-            answer = await wire.ask(request, connect_s=within_s, bodiless=True, secrets=())
+            answer = await wire.ask(request, connect_s=within_s, bodiless=False, secrets=())
     answer.close()
     took_s = clock.monotonic() - began_s
     return answered_step(answer, took_s, began_unix_s + took_s / 2)
@@ -185,7 +185,7 @@ def secured_step(tls: ssl.SSLObject | None, took_s: float) -> Step:
 def answered_step(answer: Answer, took_s: float, unix_s: float) -> Step:
     """What the answer says. `unix_s` is when it was given, by our clock."""
     ahead_s = ahead_of(answer.headers.get(hdrs.DATE, ""), unix_s)
-    said = f"answers HEAD / with {answer.status}"
+    said = f"answers GET / with {answer.status}"
     return Step(stage=Stage.ANSWER, took_s=took_s, said=said, ahead_s=ahead_s, status=answer.status)
 
 
