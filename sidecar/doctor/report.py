@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from textwrap import wrap
 from typing import Any
 
@@ -16,7 +17,7 @@ LEAST_WIDTH = 40  # for what was seen, however long the names are
 SIGNS = {Mark.GOOD: "✓", Mark.DOUBT: "!", Mark.BAD: "✗"}
 COLORS = {Mark.GOOD: "\x1b[32m", Mark.DOUBT: "\x1b[33m", Mark.BAD: "\x1b[31m"}
 PLAIN = "\x1b[0m"
-WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}  # paths are for copying
+wrapped = partial(wrap, break_long_words=False, break_on_hyphens=False)  # paths are to be copied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,9 @@ def lines_of(finding: Finding, subject_width: int, *, color: bool) -> Iterator[s
     width = max(WIDTH - margin, LEAST_WIDTH)
     sign = SIGNS[finding.mark]
     shown = f"{COLORS[finding.mark]}{sign}{PLAIN}" if color else sign
-    first, *more = wrap(finding.seen, width, **WHOLE_WORDS) or [""]
+    first, *more = wrapped(finding.seen, width) or [""]
     yield f"{shown} {subject_of(finding).ljust(subject_width)}  {first}".rstrip()
-    cure = wrap(f"→ {finding.cure}", width, subsequent_indent="  ", **WHOLE_WORDS)
+    cure = wrapped(f"→ {finding.cure}", width, subsequent_indent="  ")
     for line in (*more, *(cure if finding.cure else ())):
         yield " " * margin + line
 

@@ -119,7 +119,7 @@ async def test_what_is_well_is_0_and_nobody_is_billed(patient: Patient) -> None:
     assert seen["store"][0] == "good"
     assert seen.text.startswith(f"sidecar {__version__}, {patient.file}\n\n✓ configuration")
     asked = [(call.method, call.path) for call in one.calls if call.path]
-    assert asked == [("HEAD", "/")] * 2
+    assert asked == [("GET", "/")] * 2
     assert all("authorization" not in call.headers for call in one.calls)
 
 
@@ -152,7 +152,7 @@ async def test_a_name_that_nobody_knows_is_told(
 def silent_port(*, lets_in: bool) -> Iterator[int]:
     """A port where nobody says anything, or where nobody even gets in."""
     with ExitStack() as stack:
-        server = stack.enter_context(socket.create_server((HOST, 0), backlog=8 * lets_in))
+        server = stack.enter_context(socket.create_server((HOST, 0), backlog=128 * lets_in))
         port = int(server.getsockname()[1])
         for _ in range(0 if lets_in else 2):
             waiting = stack.enter_context(socket.socket())
@@ -193,12 +193,20 @@ async def test_all_providers_are_looked_at_at_once(patient: Patient) -> None:
     assert loop.time() - began_s < 2 * 20 * 0.3
 
 
+async def complain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say of whatever comes in that it is not HTTP."""
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+    writer.close()
+
+
 async def test_tls_where_there_is_none_and_none_where_there_is(
     patient: Patient, tmp_path: Path
 ) -> None:
-    async with a_secure_provider(tmp_path) as (secure, _), ScriptedProvider("plain") as plain:
+    plain = await asyncio.start_server(complain, HOST, 0)
+    async with plain, a_secure_provider(tmp_path) as (secure, _):
         patient.write(
-            at(plain.base_url.replace("http:", "https:")),
+            at(f"https://{HOST}:{plain.sockets[0].getsockname()[1]}/v1"),
             at(secure.base_url.replace("https:", "http:")).replace("one", "two", 1),
         )
         seen = await patient.run()
@@ -227,18 +235,19 @@ async def a_secure_provider(
 
 
 @pytest.mark.parametrize(
-    ("days", "host", "mark", "told", "cure"),
+    ("days", "host", "wanted"),
     [
-        (90, HOST, "good", "certificate for 90 more days", "None"),
-        (5, HOST, "doubt", "certificate for 5 more days", "renew the certificate"),
-        (-1, HOST, "bad", "certificate has expired", "renew the certificate"),
-        (90, "other.test", "bad", f"certificate is not valid for '{HOST}'", "as the certificate"),
+        (90, HOST, ("good", "certificate for 90 more days", "None")),
+        (5, HOST, ("doubt", "certificate for 5 more days", "renew the certificate")),
+        (-1, HOST, ("bad", "certificate has expired", "renew the certificate")),
+        (90, "other.test", ("bad", f"is not valid for '{HOST}'", "as the certificate has it")),
     ],
     ids=["good", "ends soon", "expired", "of another"],
 )
 async def test_a_certificate_is_told_with_its_fault(
-    days: float, host: str, mark: str, told: str, cure: str, patient: Patient, tmp_path: Path
+    days: float, host: str, wanted: tuple[str, str, str], patient: Patient, tmp_path: Path
 ) -> None:
+    mark, told, cure = wanted
     async with a_secure_provider(tmp_path, days, host) as (one, file):
         patient.write(at(one.base_url, ca_file=str(file)))
         seen = await patient.run()
@@ -355,8 +364,9 @@ async def test_a_broken_configuration_is_told_line_by_line_beside_the_rest(
     seen = await patient.run()
 
     assert seen.code == 1
-    assert f"{patient.file}:1:1: lissten: unknown key" in seen.text
-    assert f"{patient.file}:2:8: admin: must be HOST:PORT" in seen.text
+    told = " ".join(seen.text.split())
+    assert f"✗ configuration {patient.file}:1:1: lissten: unknown key" in told
+    assert f"✗ configuration {patient.file}:2:8: admin: must be HOST:PORT" in told
     assert "→ write listen" in seen.text
     assert {"memory", "clock", "descriptors"} < seen.findings.keys()
 
