@@ -52,7 +52,7 @@ async def ask_store(settings: Settings, clock: Clock) -> StoreSeen | None:
         op_timeout_s=op_timeout_s,
         first_s=first_s,
         op_s=op_s,
-        pods=len(sync.pods),
+        others=len({*sync.pods} - {pod_name()}),
         ahead_s=sync.now_ms / 1000 - began_unix_s - op_s / 2 if has_a_clock else None,
     )
 

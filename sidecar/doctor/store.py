@@ -48,7 +48,8 @@ class StoreSeen:
     """What came of asking it. `place` has no login in it; `error` is empty where all went well.
 
     `first_s` is how long it took with connecting, `op_s` how long it takes from then on.
-    `ahead_s` is how far its clock is before ours, where it has one.
+    `others` are the pods that share it with this one. `ahead_s` is how far its clock is before
+    ours, where it has one.
     """
 
     place: str
@@ -56,7 +57,7 @@ class StoreSeen:
     error: str = ""
     first_s: float = 0.0
     op_s: float = 0.0
-    pods: int = 0
+    others: int = 0
     ahead_s: float | None = None
 
 
@@ -68,7 +69,7 @@ def judge_store(seen: StoreSeen | None) -> Finding:
         return bad("", CHECK, seen.error, next(cures_of(seen.error)))
     told = (
         f"{seen.place}: reached and let in, {ms(seen.first_s)}; an operation {ms(seen.op_s)};"
-        f" {counted(seen.pods, 'pod')}"
+        f" {counted(seen.others, 'other pod')}"
     )
     if seen.op_s < seen.op_timeout_s * SLOW_SHARE:
         return good("", CHECK, told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ def doctor(config: str | None, environ: Mapping[str, str], wish: Wish, out: Text
     if wish.as_document:
         text = json.dumps(as_json(report), indent=2, ensure_ascii=False)
     else:
-        text = as_text(report, color=out.isatty() and not os.environ.get("NO_COLOR"))
+        text = as_text(report, color=out.isatty() and not environ.get("NO_COLOR"))
     out.write(f"{text}\n")
     return int(has_failed(findings))
 

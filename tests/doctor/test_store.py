@@ -7,7 +7,7 @@ import pytest
 from sidecar.doctor.finding import Mark
 from sidecar.doctor.store import ELSE, StoreSeen, judge_store
 
-SEEN = StoreSeen(place="redis://r", op_timeout_s=0.25, first_s=0.02, op_s=0.001, pods=2)
+SEEN = StoreSeen(place="redis://r", op_timeout_s=0.25, first_s=0.02, op_s=0.001, others=2)
 
 
 def test_memory_has_nothing_to_be_reached() -> None:
@@ -18,7 +18,7 @@ def test_a_store_that_is_quick_is_told_with_its_times() -> None:
     found = judge_store(SEEN)
 
     assert found.mark is Mark.GOOD
-    assert found.seen == "redis://r: reached and let in, 20 ms; an operation 1.0 ms; 2 pods"
+    assert found.seen == "redis://r: reached and let in, 20 ms; an operation 1.0 ms; 2 other pods"
 
 
 @pytest.mark.parametrize(("op_s", "mark"), [(0.124, Mark.GOOD), (0.125, Mark.DOUBT)])

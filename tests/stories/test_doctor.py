@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +23,7 @@ import trustme
 from sidecar import __version__
 from sidecar.app import Sidecar
 from sidecar.cli import main
+from sidecar.doctor import Wish, doctor
 from sidecar.faults.fault import Effect, Fault, reply
 from sidecar.faults.provider import HOST, ScriptedProvider, refusing_port
 from tests.fleet.stores import etcd_server
@@ -61,16 +65,8 @@ class Patient:
         self._capsys = capsys
 
     def write(self, *providers: str, more: str = "", chain: str = "") -> None:
-        """A configuration of `name: {…}` providers, each asked for a model."""
-        names = [one.partition(":")[0] for one in providers]
-        chain = chain or ", ".join(f"{name}/model-of-{name}" for name in names)
-        listed = "".join(f"  {one}\n" for one in providers)
-        listeners = "" if "listen:" in more else "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
-        self.file.write_text(
-            f"{listeners}admin_token: admin-of-ours\nproviders:\n{listed}"
-            f"routes: [{{models: ['*'], chain: [{chain}]}}]\n"
-            f"timeouts: {{connect: 300ms, first_token: 300ms}}\n{more}"
-        )
+        """Write the configuration that is examined."""
+        write(self.file, *providers, more=more, chain=chain)
 
     async def run(self, *words: str) -> Examined:
         """Run it for people and for programs; no secret is in either."""
@@ -90,6 +86,19 @@ class Patient:
         assert ("bill" in errors) is ("--live" in words)
         assert isinstance(ended.value.code, int)
         return ended.value.code, out
+
+
+def write(file: Path, *providers: str, more: str = "", chain: str = "") -> None:
+    """A configuration of `name: {…}` providers, each asked for a model."""
+    names = [one.partition(":")[0] for one in providers]
+    chain = chain or ", ".join(f"{name}/model-of-{name}" for name in names)
+    listed = "".join(f"  {one}\n" for one in providers)
+    listeners = "" if "listen:" in more else "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
+    file.write_text(
+        f"{listeners}admin_token: admin-of-ours\nproviders:\n{listed}"
+        f"routes: [{{models: ['*'], chain: [{chain}]}}]\n"
+        f"timeouts: {{connect: 300ms, first_token: 300ms}}\n{more}"
+    )
 
 
 @pytest.fixture
@@ -146,6 +155,23 @@ async def test_a_name_that_nobody_knows_is_told(
 
     assert (seen.code, seen.of("one")) == (1, ["keys", "dns"])
     assert seen["one dns"] == ("bad", "nobody.test: Name or service not known")
+
+
+def test_a_resolver_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "sidecar.yaml"
+    write(file, at("https://slow.test/v1"))
+    code = (
+        "import socket, time\n"
+        "from sidecar.cli import main\n"
+        "socket.getaddrinfo = lambda *_, **__: time.sleep(600)\n"
+        f"main(['doctor', '--config', {str(file)!r}])"
+    )
+    ended = subprocess.run(  # noqa: S603  the code is our own
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "✗ one dns         the DNS server does not answer within 0.3 s" in ended.stdout
 
 
 @contextmanager
@@ -330,6 +356,29 @@ async def test_the_clock_is_compared_with_the_providers(
     assert seen["clock"][0] == mark
     assert seen["clock"][1].endswith(told)
     assert seen.code == (mark == "bad")
+
+
+# Colors
+
+
+class Terminal(io.StringIO):
+    """What looks like one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "environ", "colored"),
+    [(Terminal(), {}, True), (Terminal(), {"NO_COLOR": "1"}, False), (io.StringIO(), {}, False)],
+    ids=["a terminal", "one without colors", "a pipe"],
+)
+def test_colors_are_for_terminals(
+    out: io.StringIO, environ: dict[str, str], colored: bool, tmp_path: Path
+) -> None:
+    code = doctor(str(tmp_path / "none.yaml"), environ, Wish(), out)
+
+    assert (code, "\x1b" in out.getvalue()) == (1, colored)
 
 
 # Keys and configuration
