@@ -43,8 +43,20 @@ def loaded_from(config: str | None, environ: Mapping[str, str]) -> tuple[Loaded 
 
 def judge_problem(problem: Problem) -> Finding:
     """One thing that is wrong with a configuration."""
-    cure = f"write {problem.meant}" if problem.meant else "config/sidecar.yaml shows every key"
-    return bad("", CHECK, str(problem), cure)
+    return bad("", CHECK, str(problem), cure_of(problem))
+
+
+def cure_of(problem: Problem) -> str:
+    """What to write, or where to look it up."""
+    if problem.meant:
+        return f"write {problem.meant}"
+    if problem.place.line:
+        return "look it up in config/sidecar.yaml, which shows every key"
+    if problem.place.source == SOURCE:
+        return "set one of these variables, or name a file by --config"
+    if problem.path:  # the place is a variable
+        return f"correct the variable {problem.place}"
+    return "name a file that is there and may be read, by --config or $SIDECAR_CONFIG"
 
 
 async def examine(settings: Settings, clock: Clock) -> Findings:
