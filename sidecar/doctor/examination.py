@@ -17,7 +17,7 @@ from sidecar.doctor.finding import Finding, Mark, bad, doubt, good
 from sidecar.doctor.host import memory_room, open_files
 from sidecar.doctor.keys import CHECK as KEYS
 from sidecar.doctor.keys import judge_keys
-from sidecar.doctor.line import Line, judge_line
+from sidecar.doctor.line import Line, Stage, judge_line
 from sidecar.doctor.machine import judge_clock, judge_descriptors, judge_memory
 from sidecar.doctor.ports import judge_port, look_at_port
 from sidecar.doctor.reaching import reach
@@ -124,6 +124,12 @@ def silence() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+def unfit_for_calls(findings: Findings) -> set[str]:
+    """The providers to whom no call can get, or none with a key."""
+    # who does not answer at its root may answer calls
+    return {one.about for one in findings if one.mark is Mark.BAD and one.check != Stage.ANSWER}
 
 
 def has_failed(findings: Findings) -> bool:

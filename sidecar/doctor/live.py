@@ -96,9 +96,20 @@ def entries_of(settings: Settings) -> list[Entry]:
     return list(found.values())
 
 
+def not_asked(entry: Entry) -> Finding:
+    """What to say of who is not called because of what was found before."""
+    cure = "cure first what is ✗ above of this provider"
+    return doubt(name_of(entry), CHECK, "not asked", cure)
+
+
+def name_of(entry: Entry) -> str:
+    """The entry as a chain has it."""
+    return f"{entry.provider.name}/{entry.model_label}"
+
+
 def judge_call(heard: Heard) -> Finding:
     """What to say of a call."""
-    about = f"{heard.entry.provider.name}/{heard.entry.model_label}"
+    about = name_of(heard.entry)
     if heard.entry.model is None:
         cure = "name a model in the chain, or one without a * in the route"
         return doubt(about, CHECK, "not asked: its chain takes any model's name", cure)

@@ -20,8 +20,9 @@ from sidecar.doctor.examination import (
     has_failed,
     loaded_from,
     silence,
+    unfit_for_calls,
 )
-from sidecar.doctor.live import call_all, entries_of, judge_call, price_told
+from sidecar.doctor.live import call_all, entries_of, judge_call, not_asked, price_told
 from sidecar.doctor.report import Report, as_json, as_text
 
 CLOCK = SystemClock()
@@ -53,12 +54,15 @@ def doctor(config: str | None, environ: Mapping[str, str], wish: Wish, out: Text
 
 
 async def examined(settings: Settings, *, live: bool) -> Findings:
-    """All that is to be examined."""
-    entries = entries_of(settings) if live else []
-    if live:
-        sys.stderr.write(f"{price_told(entries)}\n")
-        sys.stderr.flush()
+    """All that is to be examined; calls are made last, to those who can be reached with a key."""
     findings = await examine(settings, CLOCK)
+    if not live:
+        return findings
+    broken = unfit_for_calls(findings)
+    told = [not_asked(one) for one in entries_of(settings) if one.provider.name in broken]
+    entries = [one for one in entries_of(settings) if one.provider.name not in broken]
+    sys.stderr.write(f"{price_told(entries)}\n")
+    sys.stderr.flush()
     with silence():
         heard = await call_all(settings, entries, CLOCK) if entries else []
-    return findings + [judge_call(one) for one in heard]
+    return [*findings, *map(judge_call, heard), *told]

@@ -560,3 +560,26 @@ async def test_no_failure_hides_another(patient: Patient) -> None:
 
     calls = {name: one["mark"] for name, one in seen.findings.items() if "live" in name}
     assert calls == {"one/a live call": "bad", "one/b live call": "bad", "two/c live call": "good"}
+
+
+async def test_nobody_is_called_who_cannot_be_reached_with_a_key(
+    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    async with ScriptedProvider("one") as one, ScriptedProvider("two") as two:
+        patient.write(
+            at(one.base_url),
+            f'two: {{kind: gemini, api_key: changeme, base_url: "{two.base_url}"}}',
+            f'cloud: {{kind: bedrock, base_url: "{two.base_url}"}}',
+            at(f"https://{HOST}:1/v1", ca_file=str(tmp_path / "empty.pem")).replace("one", "ca", 1),
+        )
+        seen = await patient.run("--live")
+
+    calls = {name: one["seen"] for name, one in seen.findings.items() if "live" in name}
+    assert calls.pop("one/model-of-one live call").startswith("200 in ")
+    assert calls == dict.fromkeys(
+        (f"{name}/model-of-{name} live call" for name in ("two", "cloud", "ca")), "not asked"
+    )
+    assert "POST" not in [call.method for call in two.calls]
