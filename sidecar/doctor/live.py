@@ -151,21 +151,22 @@ async def call_all(settings: Settings, entries: Sequence[Entry], clock: Clock) -
 
 
 def alone_of(settings: Settings, entries: Sequence[Entry]) -> Settings:
-    """A route for each entry, with a provider of its own, so that no failure hides another."""
+    """A route for each entry, with a provider of its own, so that no failure hides another.
+
+    What does not bear on a call is left out: nobody else is to hear of these.
+    """
     own = [
         replace(entry, provider=replace(entry.provider, name=str(number)))
         for number, entry in enumerate(entries)
     ]
-    return replace(
-        settings,
-        routes=tuple(
-            Route(models=(one.provider.name,), chain=(one,), total_s=WITHIN_S) for one in own
-        ),
+    routes = (Route(models=(one.provider.name,), chain=(one,), total_s=WITHIN_S) for one in own)
+    return Settings(
+        routes=tuple(routes),
         providers=tuple(one.provider for one in own),
         listen=ANYWHERE,
         admin=ANYWHERE,
-        store="memory",
-        prices=(),
+        streaming=settings.streaming,
+        limits=settings.limits,
     )
 
 

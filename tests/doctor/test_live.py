@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sidecar.config.loading import read_settings
@@ -52,6 +54,12 @@ def test_no_entry_shares_a_route_or_a_breaker_with_another() -> None:
         (("2",), 1),
     ]
     assert len({route.chain[0].breaker_name for route in alone.routes}) == 3
+
+
+def test_nobody_but_the_providers_hears_of_the_calls() -> None:
+    shared = replace(SETTINGS, store="redis://there")
+
+    assert alone_of(shared, entries_of(shared)).store == "memory"
 
 
 def heard(status: int, attempts: str, **more: str) -> Heard:
