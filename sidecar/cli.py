@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from sidecar.core.settings import Address
 
 ABOUT = "A reverse proxy that answers OpenAI calls from the first provider that can."
-FOOT = """\
-`sidecar COMMAND --help` says more about a command.
-Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration."""
+FOOT = "COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage or file."
 SOURCES = """\
 Without a FILE: $SIDECAR_CONFIG, else /etc/sidecar/config.yaml if it is there,
 else the environment: GEMINI_API_KEY, HF_TOKEN, OPENAI_API_KEY, ..."""
@@ -33,6 +31,13 @@ Scripted providers on this machine stand in for all of yours: no key is used,
 and nothing leaves it. Each fault meets each position of each chain, with your
 own clocks and breakers; it takes about as long as the longest of them. 1 where
 a promise breaks. docs/drill.md has the ids of the faults.
+"""
+
+DOCTOR = """\
+✓ is well, ! works but should be looked at, ✗ does not work; each has its cure.
+Configuration, keys, the way to each provider (DNS, TCP, TLS, an answer), the
+store, ports, clock, memory, open files. Only --live sends keys and is billed.
+1 where anything is ✗.
 """
 
 Run = Callable[[Options], int]
@@ -101,7 +106,13 @@ def add_serving(words: Words) -> None:
 
 
 def add_reading(words: Words) -> None:
-    """The commands that only read a configuration."""
+    """The commands that only read a configuration, or look at what it names."""
+    word = command(words, commands.doctor, DOCTOR + SOURCES)
+    word.add_argument("--config", metavar="FILE", help="the configuration")
+    word.add_argument(
+        "--live", action="store_true", help="also one call to each model of each chain: it costs"
+    )
+    word.add_argument("--json", action="store_true", help="all of it, for programs")
     word = command(words, commands.check, SOURCES)
     word.add_argument("config", metavar="FILE", nargs="?", help="the configuration")
     word = command(words, commands.explain, SOURCES)

@@ -85,6 +85,15 @@ def drill(options: Options) -> int:
     return play(load(options.config), rows, as_document=options.json, out=sys.stdout)
 
 
+def doctor(options: Options) -> int:
+    """Examine what serve would run with here, and say what cures it."""
+    from sidecar.doctor import Wish
+    from sidecar.doctor import doctor as examine
+
+    wish = Wish(live=options.live, as_document=options.json)
+    return examine(options.config, os.environ, wish, sys.stdout)
+
+
 def check(options: Options) -> int:
     """Say everything that is wrong with a configuration."""
     from sidecar.config import ConfigError, find_config, load

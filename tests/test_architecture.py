@@ -22,6 +22,7 @@ TIMELESS = ("core", "dialects")  # all others may ask for the time, and for the 
 MAY_KNOW: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     **dict.fromkeys(("demo", "drill"), ("app", *BELOW_APP)),
+    "doctor": ("app", "remote", *BELOW_APP),
     "serving": ("app", *BELOW_APP),
     "app": BELOW_APP,
     **dict.fromkeys(MIDDLE, ("dialects", "core")),

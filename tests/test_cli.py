@@ -27,7 +27,7 @@ Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
 COMMANDS = (
-    *("serve", "demo", "drill", "check", "explain", "schema"),
+    *("serve", "demo", "drill", "doctor", "check", "explain", "schema"),
     *("status", "reset", "hold", "release"),
 )
 CONFIG = """\

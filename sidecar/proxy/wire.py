@@ -140,6 +140,19 @@ class Wire:
         """Close every connection."""
         await self._connector.close()
 
+    async def open(self, connect_s: float) -> ssl.SSLObject | None:
+        """Have a connection ready; what TLS knows of its far end, `None` where it is plain.
+
+        Raises what `ask` does where it cannot connect.
+        """
+        connection = await self._connect(connect_s)
+        transport = connection.transport
+        secured: ssl.SSLObject | None = None
+        if transport is not None:
+            secured = transport.get_extra_info("ssl_object")
+        connection.release()
+        return secured
+
     async def ask(
         self, request: bytes, *, connect_s: float, bodiless: bool, secrets: tuple[bytes, ...]
     ) -> Answer:
