@@ -180,7 +180,7 @@ class Course:
     # Turns
 
     async def _until_ready(self, entry: Entry) -> None:
-        """Wait a moment for leave where that is worth it: nobody else is left, or calls are rare."""
+        """Wait a moment for leave where nobody else is left, or calls are rare."""
         breakers = self._ports.breakers
         waits = self._failover.is_at_end or breakers.is_worth_a_wait(entry)
         if waits and not self._ports.would_leave(entry):
