@@ -568,9 +568,14 @@ def test_who_leaves_lets_everybody_go_at_once_and_moves_no_breaker(
 def test_who_takes_nothing_of_its_answer_holds_nobody_up_for_ever() -> None:
     async def story() -> None:
         async with a_chain() as world:
-            world.first.plays(ok(words=200_000))
+            world.first.plays(
+                ok(words=60_000, delay_s=0.0)
+            )  # more than lies in the buffers on its way
             host, port = str(world.sidecar.api).split(":")
-            _, writer = await asyncio.open_connection(host, int(port), limit=1024)
+            narrow = socket.socket()
+            narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            narrow.connect((host, int(port)))
+            _, writer = await asyncio.open_connection(sock=narrow, limit=1024)
             body = f'{{"model": "{MODEL}", "messages": [], "stream": true}}'
             head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: "
             writer.write(f"{head}{len(body)}\r\n\r\n{body}".encode())
