@@ -157,7 +157,8 @@ class Ledger:
         over = old.state is State.HALF_OPEN and old.until_ms <= now_ms and not old.hold
         self.require(not over, 11, f"{where}: the round outlives its deadline")
         gone = [slot for slot in old.leases if new.slot(slot.token) is None]
-        live = [slot for slot in gone if slot.until_ms > now_ms]
+        buried = [slot for slot in gone if slot.pod in write.missed and slot.pod != write.pod]
+        live = [slot for slot in gone if slot.until_ms > now_ms and slot not in buried]
         added = [slot for slot in new.leases if old.slot(slot.token) is None]
         self.require(new.lost == old.lost + len(gone) - len(live), 12, f"{where}: lost is lost")
         kept = [slot for slot in new.leases if old.slot(slot.token)]

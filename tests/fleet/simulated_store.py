@@ -22,6 +22,7 @@ from tests.fleet.simulated_loop import NOBODY, SimulatedLoop
 T = TypeVar("T")
 
 POD_LIVES_S = 10.0
+BACK_S = 1.5  # so long it may take to act on an older word
 UNIX_S = 1_700_000_000.0
 TRIP_S = 0.0005  # of a message through the network, on average
 
@@ -43,13 +44,17 @@ FAIR = Weather()
 
 
 class Write(NamedTuple):
-    """A write that was done: by whom, over what, when the store did it and when it was asked."""
+    """A write that was done: by whom, over what, when the store did it and when it was asked.
+
+    `missed` are pods of which the store had not heard for long, a moment before or still.
+    """
 
     pod: str
     old: Record | None
     new: Record
     now_ms: int
     asked_ms: int
+    missed: frozenset[str]
 
 
 class Watcher(Protocol):
@@ -78,6 +83,7 @@ class Server:
         self.writes = 0
         self._tokens: dict[str, str] = {}
         self._seen_s: dict[str, float] = {}
+        self._back_s: dict[str, float] = {}  # by pod: when it was heard of again
         self._backlog: list[Callable[[], None]] = []
         self._past: list[tuple[float, dict[str, Record]]] = [(0.0, {})]
 
@@ -94,7 +100,8 @@ class Server:
         if (old.rev if old else 0) != seen_rev or not admitted:
             return Swap(False, old, now_ms)
         stored = replace(new, rev=max(seen_rev + 1, new.rev))
-        self.watcher.written(Write(asked.pod, old, stored, now_ms, asked.at_ms))
+        missed = self._missed()
+        self.watcher.written(Write(asked.pod, old, stored, now_ms, asked.at_ms, missed))
         self.records = {**self.records, new.name: stored}
         self._past.append((self.loop.time(), self.records))
         self._tokens[new.name] = guard.token
@@ -106,6 +113,8 @@ class Server:
     def read(self, pod: str, names: Iterable[str]) -> Sync:
         """As every store has to do it, but a replica may answer that is behind."""
         now_s = self.loop.time()
+        if self._seen_s.get(pod, 0.0) <= now_s - POD_LIVES_S:
+            self._back_s[pod] = now_s
         self._seen_s[pod] = now_s
         records = self.records
         if self.chance.random() < self.weather.stale_syncs:
@@ -113,6 +122,12 @@ class Server:
         pods = sorted(p for p, at_s in self._seen_s.items() if at_s > now_s - POD_LIVES_S)
         found = filter(None, map(records.get, names))
         return Sync(self.now_ms(), tuple(found), tuple(pods))
+
+    def _missed(self) -> frozenset[str]:
+        now_s = self.loop.time()
+        gone = {pod for pod, at_s in self._seen_s.items() if at_s <= now_s - POD_LIVES_S}
+        back = {pod for pod, at_s in self._back_s.items() if at_s >= now_s - BACK_S}
+        return frozenset(gone | back)
 
     def records_of(self, at_s: float) -> dict[str, Record]:
         """What it had at that time."""
