@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -19,6 +17,7 @@ import orjson
 
 from sidecar.core.etcd_address import Address
 from sidecar.fleet.stores.base import StoreUnavailable
+from sidecar.fleet.stores.etcd_session import open_session
 from sidecar.fleet.stores.trust import trust
 
 TICK_S = 1.0  # how often a silent stream lets its reader look around
@@ -26,8 +25,6 @@ SILENCES = 3  # after so many questions without an answer in a row another token
 LOG_IN_S = 5.0  # etcd hashes passwords slowly on purpose: one log-in may outlast an operation
 MAX_BYTES = 32 * 2**20  # of one answer: a thousand breakers and pods are below one MiB
 MAX_REASON = 200  # characters of etcd's words that are kept
-# a watch that a member without a leader goes on with would be silent for ever
-HEADERS = {"Content-Type": "application/json", "Grpc-Metadata-hasleader": "true"}
 STALE_TOKENS = (
     "etcdserver: invalid auth token",
     "etcdserver: revision of auth store is old",
@@ -36,8 +33,6 @@ STALE_TOKENS = (
 ETCDS = {"header", "result", "error", "message"}  # one of them is in each of its answers
 # of gRPC: invalid argument, not found, permission denied, exhausted, precondition, unauthenticated
 REFUSALS = (3, 5, 7, 8, 9, 16)
-# notice a peer that is gone without a word within five seconds
-KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
 
 # StoreUnavailable and TimeoutError are OSErrors; UnicodeError comes from names no resolver takes
 FOREIGN = (aiohttp.ClientError, OSError, UnicodeError)
@@ -199,30 +194,10 @@ class Gateway:
         self, endpoint: str, path: str, body: Json, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
         if self._session is None:
-            self._session = _open_session(self._trust)
+            self._session = open_session(self._trust)
         return await self._session.post(
             endpoint + path, data=orjson.dumps(body), headers=headers, allow_redirects=False
         )
-
-
-def _open_session(trusted: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=8, ssl=trusted or True, socket_factory=_open_socket)
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=HEADERS,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),  # whoever asks has an eye on the time
-    )
-
-
-def _open_socket(address: tuple[Any, ...]) -> socket.socket:
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEP_ALIVE.items():
-        if hasattr(socket, name):  # macOS has not all of them
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return opened
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:

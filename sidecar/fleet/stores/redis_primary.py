@@ -8,20 +8,21 @@ of a Cluster has the keys, the wrong one says itself. Sentinels are all asked at
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from itertools import cycle
 from typing import Any
 
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError, RedisError
 
 from sidecar.core.redis_url import Address, Login, Place
 from sidecar.fleet.stores.base import StoreUnavailable
+from sidecar.fleet.stores.names import Names
+from sidecar.fleet.stores.redis_connection import PlainConnection, TlsConnection
 from sidecar.fleet.stores.trust import trust
 
 CONNECTIONS = 2  # for commands: one for what moves breakers, one for the regular look at all
@@ -54,6 +55,7 @@ class Primary:
         self._place = place
         self._timeout_s = timeout_s
         self._tls = place.tls and trust(place.tls)
+        self._names = Names()
         self._turns = cycle(place.addresses)
         self._at: Address | None = None
         self._room = asyncio.Semaphore(CONNECTIONS)
@@ -189,8 +191,11 @@ class Primary:
             # with one it waits by `asyncio.wait_for`, which may lose a cancellation in Python 3.11
             "socket_timeout": None,
         }
-        tls = self._tls
-        connection = _TlsConnection(tls, **settings) if tls else Connection(**settings)
+        connection = (
+            TlsConnection(self._tls, self._names, **settings)
+            if self._tls
+            else PlainConnection(self._names, **settings)
+        )
         await connection.connect()  # type: ignore[no-untyped-call]  # it returns nothing
         return connection
 
@@ -200,14 +205,6 @@ class Primary:
         for login in (self._place.login, self._place.sentinel_login):
             text = text.replace(login.password, "…") if login.password else text
         return StoreUnavailable(f"redis at {self._place}: {text}")
-
-
-class _TlsConnection(SSLConnection):
-    """Shares one context: to read the system's authorities again takes 20 ms of the event loop."""
-
-    def __init__(self, context: ssl.SSLContext, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.ssl_context.context = context
 
 
 async def _hear(connection: Connection) -> list[Any]:
