@@ -69,10 +69,10 @@ class Primary:
             async with asyncio.timeout(self._timeout_s), self._room:
                 return await self._run(script, command)
         except FAILURES as error:
-            self._at = None
+            await self._leave()
             raise self._unavailable(error) from None  # a server's words may repeat what was sent
         except asyncio.CancelledError:
-            self._at = None
+            await self._leave()
             raise
 
     async def listen(self, channel: str) -> AsyncGenerator[list[Any], None]:
@@ -99,9 +99,15 @@ class Primary:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        for connection in (*self._idle, *self._listening):
+        await self._leave()
+        for connection in tuple(self._listening):
             await connection.disconnect(nowait=True)
-        self._idle.clear()
+
+    async def _leave(self) -> None:
+        """Look for the server anew: by now another may be behind the same name or address."""
+        self._at = None
+        while self._idle:
+            await self._idle.pop().disconnect(nowait=True)
 
     async def _run(self, script: Script, command: Sequence[Argument]) -> Any:
         address = await self._locate()
