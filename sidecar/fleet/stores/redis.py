@@ -22,7 +22,7 @@ from sidecar.core.policies import Fleet
 from sidecar.core.record import Record
 from sidecar.core.record_json import VERSION, from_json_value, to_json_value
 from sidecar.core.redis_url import read_url
-from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, StoreUnavailable, Swap, Sync
+from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, Swap, Sync, Unreadable
 from sidecar.fleet.stores.redis_primary import Primary, Script
 
 KEPT_MS = 24 * 60 * 60 * 1000
@@ -103,7 +103,7 @@ class RedisStore:
         )
         record = self._read(text) if text else None
         if text and record is None:
-            raise StoreUnavailable(f"redis: breaker {new.name}: what is stored cannot be read")
+            raise Unreadable(f"redis: breaker {new.name}: what is stored cannot be read")
         return Swap(bool(done), record, now_ms)
 
     async def changes(self) -> AsyncIterator[Record | Lost]:

@@ -21,7 +21,7 @@ from sidecar.core.policies import Fleet
 from sidecar.core.record import Record
 from sidecar.core.record_json import to_json_value
 from sidecar.fleet.stores import open_store
-from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable
+from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Unreadable
 from sidecar.fleet.stores.etcd import EtcdStore
 from sidecar.fleet.stores.etcd_leases import RECORD_REUSE_S
 from tests.fleet.scene import FakeClock
@@ -268,8 +268,10 @@ async def test_a_record_of_a_newer_version_is_left_out_and_left_alone(
     server.ask("kv/put", {"key": key(namespace, "breaker/gemini"), "value": value})
     async with opened(server.host, namespace) as store:
         records = (await store.sync(["gemini"], "a")).records
-        with pytest.raises(StoreUnavailable, match="another version"):
+        with pytest.raises(Unreadable, match="another version"):
             await store.cas(0, NEW)
+        with pytest.raises(Unreadable, match="another version"):  # nor is it sent
+            await store.cas(0, NEW, Guard(not_after_ms=1))
 
     assert records == ()
     assert stored(server, namespace, "breaker/gemini")["value"] == value
