@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -60,7 +61,8 @@ class Gateway:
         self._timeout_s = timeout_s
         self._order = random.sample(address.endpoints, len(address.endpoints))  # spread the load
         self._session: aiohttp.ClientSession | None = None
-        self._token: asyncio.Task[str] | None = None  # of the log-in
+        self._token = ""
+        self._log_ins: dict[str, asyncio.Task[str]] = {}  # under way, by the endpoint
         self._unanswered = 0  # questions in a row that were called off before an answer came
 
     async def ask(self, path: str, body: Json, by_s: float) -> Json:
@@ -109,14 +111,14 @@ class Gateway:
 
     def forget_token(self) -> None:
         """Log in again before the next question."""
-        if self._token and self._token.done():
-            self._token = None
+        self._token = ""
 
     async def close(self) -> None:
         """Let go of all connections."""
-        if self._token:
-            self._token.cancel()
-            await asyncio.gather(self._token, return_exceptions=True)
+        log_ins = tuple(self._log_ins.values())
+        for log_in in log_ins:
+            log_in.cancel()
+        await asyncio.gather(*log_ins, return_exceptions=True)
         if self._session:
             await self._session.close()
 
@@ -162,11 +164,18 @@ class Gateway:
             # an etcd that lost its data has old tokens wait for the write they were made after
             self._unanswered = 0
             self.forget_token()
-        if self._token is None:
-            self._token = asyncio.create_task(self._authenticate(endpoint))
-            self._token.add_done_callback(self._logged_in)
-        # a log-in that outlasts this question is there for the next one
-        return {"Authorization": await asyncio.shield(self._token)}
+        return {"Authorization": self._token or await self._log_in(endpoint)}
+
+    async def _log_in(self, endpoint: str) -> str:
+        """A token, which holds good at every member.
+
+        One log-in at a member at a time: if it outlasts this question it is there for the next one.
+        """
+        task = self._log_ins.get(endpoint)
+        if task is None:
+            task = self._log_ins[endpoint] = asyncio.create_task(self._authenticate(endpoint))
+            task.add_done_callback(partial(self._logged_in, endpoint))
+        return await asyncio.shield(task)
 
     async def _authenticate(self, endpoint: str) -> str:
         me = {"name": self._address.user, "password": self._address.password}
@@ -174,10 +183,10 @@ class Gateway:
             answer = await self._ask(endpoint, "/v3/auth/authenticate", me, {})
         return str(answer["token"])
 
-    def _logged_in(self, task: asyncio.Task[str]) -> None:
-        failed = task.cancelled() or task.exception()
-        if failed and task is self._token:
-            self._token = None
+    def _logged_in(self, endpoint: str, task: asyncio.Task[str]) -> None:
+        del self._log_ins[endpoint]
+        if not task.cancelled() and not task.exception():
+            self._token = task.result()
 
     async def _ask(self, endpoint: str, path: str, body: Json, headers: dict[str, str]) -> Json:
         self._unanswered += 1
