@@ -75,21 +75,22 @@ class Primary:
             await self._leave()
             raise
 
-    async def listen(self, channel: str) -> AsyncGenerator[list[Any], None]:
+    async def listen(self, channel: str) -> AsyncGenerator[list[Any] | None, None]:
         """What is said on `channel`: `[b"subscribe", …]` first, then `[b"message", channel, what]`.
 
-        A server that has died without a word is noticed within four seconds.
+        Comes from the server that is asked at the time, if any is. `None` is two seconds of
+        silence; a server that has died without a word is noticed within four.
         """
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = await self._connect(await self._find(), self._place.login)
+                connection = await self._connect(await self._locate(), self._place.login)
                 self._listening.add(connection)
                 await connection.send_command("SUBSCRIBE", channel)
-                heard = await connection.read_response()
+                heard: list[Any] | None = await connection.read_response()
             while True:
                 yield heard
-                heard = await _hear(connection)
+                heard = await _hear(connection, was_silent=heard is None)
         except FAILURES as error:
             raise self._unavailable(error) from None
         finally:
@@ -213,10 +214,10 @@ class Primary:
         return StoreUnavailable(f"redis at {self._place}: {text}")
 
 
-async def _hear(connection: Connection) -> list[Any]:
-    for _ in range(2):
-        heard: list[Any] | None = await connection.read_response(timeout=QUIET_S)
-        if heard is not None:
-            return heard
+async def _hear(connection: Connection, *, was_silent: bool) -> list[Any] | None:
+    heard: list[Any] | None = await connection.read_response(timeout=QUIET_S)
+    if heard is None and was_silent:
+        raise TimeoutError("nothing heard, not even an answer to PING")
+    if heard is None:
         await connection.send_command("PING")
-    raise TimeoutError("nothing heard, not even an answer to PING")
+    return heard

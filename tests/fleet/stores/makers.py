@@ -15,6 +15,7 @@ from secrets import token_hex
 
 import trustme
 
+from sidecar.clock import Clock
 from sidecar.core.policies import Fleet
 from sidecar.fleet.stores import open_store
 from sidecar.fleet.stores.base import Store
@@ -27,10 +28,12 @@ Maker = Callable[[FakeClock], AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
-async def opened(url: str, namespace: str = "", op_timeout_s: float = 5.0) -> AsyncIterator[Store]:
+async def opened(
+    url: str, namespace: str = "", op_timeout_s: float = 5.0, clock: Clock | None = None
+) -> AsyncIterator[Store]:
     """The store at `url`, with a namespace of its own if none is given."""
     fleet = Fleet(namespace=namespace or token_hex(8), op_timeout_s=op_timeout_s)
-    store = open_store(url, fleet, FakeClock())
+    store = open_store(url, fleet, clock or FakeClock())
     try:
         yield store
     finally:
