@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha1
 from itertools import cycle
@@ -58,6 +59,7 @@ class Primary:
         self._names = Names()
         self._turns = cycle(place.addresses)
         self._at: Address | None = None
+        self._left: Address | None = None  # where the last operation failed
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
         self._listening: set[Connection] = set()
@@ -67,13 +69,15 @@ class Primary:
         command = (len(keys), *keys, *arguments)
         try:
             async with asyncio.timeout(self._timeout_s), self._room:
-                return await self._run(script, command)
+                answer = await self._run(script, command)
         except FAILURES as error:
             await self._leave()
             raise self._unavailable(error) from None  # a server's words may repeat what was sent
         except asyncio.CancelledError:
             await self._leave()
             raise
+        self._left = None
+        return answer
 
     async def listen(self, channel: str) -> AsyncGenerator[list[Any] | None, None]:
         """What is said on `channel`: `[b"subscribe", …]` first, then `[b"message", channel, what]`.
@@ -106,7 +110,7 @@ class Primary:
 
     async def _leave(self) -> None:
         """Look for the server anew: by now another may be behind the same name or address."""
-        self._at = None
+        self._left, self._at = self._at or self._left, None
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)
 
@@ -156,18 +160,36 @@ class Primary:
 
     async def _ask_sentinels(self) -> Address:
         asking = [asyncio.create_task(self._primary_by(one)) for one in self._place.addresses]
-        problem: Exception = RedisError("there is no Sentinel")
         try:
-            for answer in asyncio.as_completed(asking):
-                try:
-                    return await answer
-                except FAILURES as error:
-                    problem = error
+            return await self._choose(asking)
         finally:
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-        raise problem
+
+    async def _choose(self, asking: Sequence[asyncio.Task[Address]]) -> Address:
+        """The first answer; but for half of the time rather one that is not where we come from.
+
+        A Sentinel that is cut off from the others goes on to name a primary that is none any more.
+        """
+        half_s = asyncio.get_running_loop().time() + self._timeout_s / 2
+        left: Address | None = None
+        problem: Exception = RedisError("there is no Sentinel")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                for answer in asyncio.as_completed(asking):
+                    try:
+                        found = await answer
+                    except FAILURES as error:
+                        problem = error
+                        continue
+                    if found != self._left:
+                        return found
+                    left = found
+                    patience.reschedule(half_s)
+        if left is None:
+            raise problem
+        return left
 
     async def _primary_by(self, sentinel: Address) -> Address:
         connection = await self._connect(sentinel, self._place.sentinel_login, db=0)

@@ -15,8 +15,9 @@ from sidecar.fleet.stores import redis_primary
 from sidecar.fleet.stores.base import Lost, Store, StoreUnavailable
 from sidecar.fleet.stores.redis_lag import MOST, PATIENCE_S, Lag
 from tests.fleet.scene import FakeClock
-from tests.fleet.stores.makers import opened, service
-from tests.fleet.stores.redis_server import HOST, RedisServer, wait_until
+from tests.fleet.stores.makers import answering, opened, service
+from tests.fleet.stores.redis_server import HOST, RedisServer, sentinel_of, wait_until
+from tests.live.line import a_line
 
 NEW = Record(name="gemini", epoch=1, state=State.OPEN, until_ms=5)
 ONCE = replace(NEW, rev=1)
@@ -49,6 +50,60 @@ async def test_behind_a_service_the_new_primary_is_found_though_the_old_one_live
             await store.sync((), "a")
 
         assert (await store.cas(0, NEW)).record == ONCE
+
+
+# Sentinels that name another one
+
+
+def naming(server: RedisServer) -> bytes:
+    """What a Sentinel answers that takes `server` for the primary."""
+    port = str(server.port)
+    return f"*2\r\n${len(HOST)}\r\n{HOST}\r\n${len(port)}\r\n{port}\r\n".encode()
+
+
+@pytest.fixture
+def sentinel(servers: tuple[RedisServer, RedisServer]) -> Iterator[RedisServer]:
+    """One that takes the second server for the primary."""
+    watcher = sentinel_of(servers[1])
+    yield watcher
+    watcher.remove()
+
+
+async def test_a_sentinel_that_names_a_replica_is_believed_once(
+    servers: tuple[RedisServer, RedisServer], sentinel: RedisServer
+) -> None:
+    demote(*servers)
+    async with (
+        answering(naming(servers[0])) as stale_port,
+        a_line(sentinel.port) as slow,
+        opened(f"redis+sentinel://{HOST}:{slow.port},{HOST}:{stale_port}/mymaster") as store,
+    ):
+        slow.delay_s = 0.1
+        with pytest.raises(StoreUnavailable, match="read only replica"):
+            await store.sync((), "a")
+
+        assert (await store.sync((), "a")).pods == ("a",)
+
+
+async def test_who_failed_is_asked_again_where_no_sentinel_names_another(
+    servers: tuple[RedisServer, RedisServer], sentinel: RedisServer
+) -> None:
+    primary = servers[1]
+    async with (
+        answering(b"") as silent_port,
+        opened(
+            f"redis+sentinel://{HOST}:{silent_port},{HOST}:{sentinel.port}/mymaster",
+            op_timeout_s=1.0,
+        ) as store,
+    ):
+        await store.sync((), "a")
+        primary.stop()
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await store.sync((), "a")
+        primary.start()
+
+        assert (await store.sync((), "a")).pods == ("a",)
 
 
 # A subscription at a server that writes do not reach any more
