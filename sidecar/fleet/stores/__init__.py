@@ -10,12 +10,12 @@ from sidecar.fleet.stores.base import Store
 from sidecar.fleet.stores.memory import MemoryStore
 
 
-def _redis(url: str, fleet: Fleet, _: Clock) -> Store:
+def _redis(url: str, fleet: Fleet, clock: Clock) -> Store:
     try:
         from sidecar.fleet.stores.redis import RedisStore
     except ModuleNotFoundError as error:
         raise ValueError("store: needs `pip install llm-failover-sidecar[redis]`") from error
-    return RedisStore(url, fleet)
+    return RedisStore(url, fleet, clock)
 
 
 def _etcd(url: str, fleet: Fleet, clock: Clock) -> Store:

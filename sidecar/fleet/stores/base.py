@@ -18,6 +18,10 @@ class StoreUnavailable(ConnectionError):
     """The store did not confirm: it is out of reach, too slow, or refuses. Nothing is known."""
 
 
+class Unreadable(StoreUnavailable):
+    """The store answers, but what it has of this record cannot be read, and is left alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sync:
     """The store at one moment: its time in ms, the records it has, and the pods that live.
@@ -83,7 +87,7 @@ class Store(Protocol):
         store that never takes one write for another, also after it lost some, may just count.
 
         Under `guard`'s token it is done once, however often a client that did not hear the answer
-        repeats it, and answered alike.
+        repeats it, and answered alike. Raises `Unreadable` where a record of another version is.
         """
         ...
 

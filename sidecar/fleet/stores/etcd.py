@@ -20,7 +20,15 @@ from sidecar.clock import Clock
 from sidecar.core.etcd_address import Address, read_address
 from sidecar.core.policies import Fleet
 from sidecar.core.record import Record
-from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, StoreUnavailable, Swap, Sync
+from sidecar.fleet.stores.base import (
+    UNGUARDED,
+    Guard,
+    Lost,
+    StoreUnavailable,
+    Swap,
+    Sync,
+    Unreadable,
+)
 from sidecar.fleet.stores.etcd_gateway import Gateway, Json, Refused
 from sidecar.fleet.stores.etcd_keys import Keys, decode, encode
 from sidecar.fleet.stores.etcd_lag import Lag
@@ -142,7 +150,7 @@ class EtcdStore:
         for kv in kvs:
             written = self._read(kv)
             if written is None:
-                raise StoreUnavailable(f"breaker {name}: the record of another version is kept")
+                raise Unreadable(f"etcd: breaker {name}: the record of another version is kept")
             return Swap(written.token == token, written.record, self._reckoning.now_ms())
         return Swap(False, None, self._reckoning.now_ms())
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -19,6 +18,7 @@ import orjson
 
 from sidecar.core.etcd_address import Address
 from sidecar.fleet.stores.base import StoreUnavailable
+from sidecar.fleet.stores.etcd_session import open_session
 from sidecar.fleet.stores.trust import trust
 
 TICK_S = 1.0  # how often a silent stream lets its reader look around
@@ -26,8 +26,6 @@ SILENCES = 3  # after so many questions without an answer in a row another token
 LOG_IN_S = 5.0  # etcd hashes passwords slowly on purpose: one log-in may outlast an operation
 MAX_BYTES = 32 * 2**20  # of one answer: a thousand breakers and pods are below one MiB
 MAX_REASON = 200  # characters of etcd's words that are kept
-# a watch that a member without a leader goes on with would be silent for ever
-HEADERS = {"Content-Type": "application/json", "Grpc-Metadata-hasleader": "true"}
 STALE_TOKENS = (
     "etcdserver: invalid auth token",
     "etcdserver: revision of auth store is old",
@@ -36,8 +34,6 @@ STALE_TOKENS = (
 ETCDS = {"header", "result", "error", "message"}  # one of them is in each of its answers
 # of gRPC: invalid argument, not found, permission denied, exhausted, precondition, unauthenticated
 REFUSALS = (3, 5, 7, 8, 9, 16)
-# notice a peer that is gone without a word within five seconds
-KEEP_ALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
 
 # StoreUnavailable and TimeoutError are OSErrors; UnicodeError comes from names no resolver takes
 FOREIGN = (aiohttp.ClientError, OSError, UnicodeError)
@@ -65,7 +61,8 @@ class Gateway:
         self._timeout_s = timeout_s
         self._order = random.sample(address.endpoints, len(address.endpoints))  # spread the load
         self._session: aiohttp.ClientSession | None = None
-        self._token: asyncio.Task[str] | None = None  # of the log-in
+        self._token = ""
+        self._log_ins: dict[str, asyncio.Task[str]] = {}  # under way, by the endpoint
         self._unanswered = 0  # questions in a row that were called off before an answer came
 
     async def ask(self, path: str, body: Json, by_s: float) -> Json:
@@ -114,14 +111,14 @@ class Gateway:
 
     def forget_token(self) -> None:
         """Log in again before the next question."""
-        if self._token and self._token.done():
-            self._token = None
+        self._token = ""
 
     async def close(self) -> None:
         """Let go of all connections."""
-        if self._token:
-            self._token.cancel()
-            await asyncio.gather(self._token, return_exceptions=True)
+        log_ins = tuple(self._log_ins.values())
+        for log_in in log_ins:
+            log_in.cancel()
+        await asyncio.gather(*log_ins, return_exceptions=True)
         if self._session:
             await self._session.close()
 
@@ -167,11 +164,18 @@ class Gateway:
             # an etcd that lost its data has old tokens wait for the write they were made after
             self._unanswered = 0
             self.forget_token()
-        if self._token is None:
-            self._token = asyncio.create_task(self._authenticate(endpoint))
-            self._token.add_done_callback(self._logged_in)
-        # a log-in that outlasts this question is there for the next one
-        return {"Authorization": await asyncio.shield(self._token)}
+        return {"Authorization": self._token or await self._log_in(endpoint)}
+
+    async def _log_in(self, endpoint: str) -> str:
+        """A token, which holds good at every member.
+
+        One log-in at a member at a time: if it outlasts this question it is there for the next one.
+        """
+        task = self._log_ins.get(endpoint)
+        if task is None:
+            task = self._log_ins[endpoint] = asyncio.create_task(self._authenticate(endpoint))
+            task.add_done_callback(partial(self._logged_in, endpoint))
+        return await asyncio.shield(task)
 
     async def _authenticate(self, endpoint: str) -> str:
         me = {"name": self._address.user, "password": self._address.password}
@@ -179,10 +183,10 @@ class Gateway:
             answer = await self._ask(endpoint, "/v3/auth/authenticate", me, {})
         return str(answer["token"])
 
-    def _logged_in(self, task: asyncio.Task[str]) -> None:
-        failed = task.cancelled() or task.exception()
-        if failed and task is self._token:
-            self._token = None
+    def _logged_in(self, endpoint: str, task: asyncio.Task[str]) -> None:
+        del self._log_ins[endpoint]
+        if not task.cancelled() and not task.exception():
+            self._token = task.result()
 
     async def _ask(self, endpoint: str, path: str, body: Json, headers: dict[str, str]) -> Json:
         self._unanswered += 1
@@ -199,30 +203,10 @@ class Gateway:
         self, endpoint: str, path: str, body: Json, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
         if self._session is None:
-            self._session = _open_session(self._trust)
+            self._session = open_session(self._trust)
         return await self._session.post(
             endpoint + path, data=orjson.dumps(body), headers=headers, allow_redirects=False
         )
-
-
-def _open_session(trusted: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=8, ssl=trusted or True, socket_factory=_open_socket)
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=HEADERS,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),  # whoever asks has an eye on the time
-    )
-
-
-def _open_socket(address: tuple[Any, ...]) -> socket.socket:
-    family, kind, protocol, *_ = address
-    opened = socket.socket(family, kind, protocol)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEP_ALIVE.items():
-        if hasattr(socket, name):  # macOS has not all of them
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return opened
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:

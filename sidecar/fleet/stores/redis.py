@@ -18,11 +18,13 @@ from urllib.parse import quote
 
 import orjson
 
+from sidecar.clock import Clock
 from sidecar.core.policies import Fleet
 from sidecar.core.record import Record
 from sidecar.core.record_json import VERSION, from_json_value, to_json_value
 from sidecar.core.redis_url import read_url
-from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, StoreUnavailable, Swap, Sync
+from sidecar.fleet.stores.base import UNGUARDED, Guard, Lost, Swap, Sync, Unreadable
+from sidecar.fleet.stores.redis_lag import Lag
 from sidecar.fleet.stores.redis_primary import Primary, Script
 
 KEPT_MS = 24 * 60 * 60 * 1000
@@ -77,22 +79,28 @@ class RedisStore:
     another version is left out by `sync` and `changes`, and never written over.
     """
 
-    def __init__(self, url: str, fleet: Fleet) -> None:
+    def __init__(self, url: str, fleet: Fleet, clock: Clock) -> None:
         place = read_url(url)
         self._primary = Primary(place, fleet.op_timeout_s)
         self._prefix = f"llm-failover:{{{quote(fleet.namespace, safe='')}}}:"
         self._channel = f"{self._prefix}changes:{place.db}"  # databases share their channels
+        self._clock = clock
+        self._lag = Lag(clock)
         self._has_warned = False
 
     async def sync(self, names: Iterable[str], pod: str) -> Sync:
         """The records, and the pods that synchronised within ten seconds, by one script."""
+        asked_s = self._clock.monotonic()
         keys = [f"{self._prefix}pods", *map(self._key, names)]
         now_ms, pods, texts = await self._primary.run(SYNC, keys, pod)
-        records = (self._read(text) for text in texts if text)
-        return Sync(now_ms, tuple(filter(None, records)), tuple(orjson.loads(pods)))
+        records = tuple(filter(None, (self._read(text) for text in texts if text)))
+        for record in records:
+            self._lag.saw(record, asked_s)
+        return Sync(now_ms, records, tuple(orjson.loads(pods)))
 
     async def cas(self, seen_rev: int, new: Record, guard: Guard = UNGUARDED) -> Swap:
         """Write `new`, if nothing else was written meanwhile, by one script."""
+        asked_s = self._clock.monotonic()
         new = replace(new, rev=max(seen_rev + 1, new.rev))
         done, now_ms, text = await self._primary.run(
             CAS,
@@ -103,17 +111,20 @@ class RedisStore:
         )
         record = self._read(text) if text else None
         if text and record is None:
-            raise StoreUnavailable(f"redis: breaker {new.name}: what is stored cannot be read")
+            raise Unreadable(f"redis: breaker {new.name}: what is stored cannot be read")
+        if record:
+            self._lag.saw(record, asked_s)
         return Swap(bool(done), record, now_ms)
 
     async def changes(self) -> AsyncIterator[Record | Lost]:
-        """Every record as it is written."""
-        async with aclosing(self._primary.listen(self._channel)) as heard:
-            async for kind, *rest in heard:
-                if kind == b"subscribe":
-                    yield Lost()
-                elif kind == b"message" and (record := self._read(rest[-1])):
-                    yield record
+        """Every record as it is written; `Lost` also where the subscription had to begin anew."""
+        while True:
+            async with aclosing(self._primary.listen(self._channel)) as messages:
+                async for message in messages:
+                    if message is None and self._lag.is_behind():
+                        break
+                    if message and (change := self._told(*message)):
+                        yield change
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -121,6 +132,15 @@ class RedisStore:
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}breaker:{name}"
+
+    def _told(self, kind: bytes, *rest: bytes) -> Record | Lost | None:
+        if kind == b"subscribe":
+            self._lag.begin()
+            return Lost()
+        record = self._read(rest[-1]) if kind == b"message" else None
+        if record:
+            self._lag.heard(record)
+        return record
 
     def _read(self, text: bytes) -> Record | None:
         try:

@@ -8,20 +8,22 @@ of a Cluster has the keys, the wrong one says itself. Sentinels are all asked at
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha1
 from itertools import cycle
 from typing import Any
 
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import MovedError, NoScriptError, RedisError
 
 from sidecar.core.redis_url import Address, Login, Place
 from sidecar.fleet.stores.base import StoreUnavailable
+from sidecar.fleet.stores.names import Names
+from sidecar.fleet.stores.redis_connection import PlainConnection, TlsConnection
 from sidecar.fleet.stores.trust import trust
 
 CONNECTIONS = 2  # for commands: one for what moves breakers, one for the regular look at all
@@ -54,8 +56,10 @@ class Primary:
         self._place = place
         self._timeout_s = timeout_s
         self._tls = place.tls and trust(place.tls)
+        self._names = Names()
         self._turns = cycle(place.addresses)
         self._at: Address | None = None
+        self._left: Address | None = None  # where the last operation failed
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[Connection] = []
         self._listening: set[Connection] = set()
@@ -65,29 +69,32 @@ class Primary:
         command = (len(keys), *keys, *arguments)
         try:
             async with asyncio.timeout(self._timeout_s), self._room:
-                return await self._run(script, command)
+                answer = await self._run(script, command)
         except FAILURES as error:
-            self._at = None
+            await self._leave()
             raise self._unavailable(error) from None  # a server's words may repeat what was sent
         except asyncio.CancelledError:
-            self._at = None
+            await self._leave()
             raise
+        self._left = None
+        return answer
 
-    async def listen(self, channel: str) -> AsyncGenerator[list[Any], None]:
+    async def listen(self, channel: str) -> AsyncGenerator[list[Any] | None, None]:
         """What is said on `channel`: `[b"subscribe", …]` first, then `[b"message", channel, what]`.
 
-        A server that has died without a word is noticed within four seconds.
+        Comes from the server that is asked at the time, if any is. `None` is two seconds of
+        silence; a server that has died without a word is noticed within four.
         """
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                connection = await self._connect(await self._find(), self._place.login)
+                connection = await self._connect(await self._locate(), self._place.login)
                 self._listening.add(connection)
                 await connection.send_command("SUBSCRIBE", channel)
-                heard = await connection.read_response()
+                heard: list[Any] | None = await connection.read_response()
             while True:
                 yield heard
-                heard = await _hear(connection)
+                heard = await _hear(connection, was_silent=heard is None)
         except FAILURES as error:
             raise self._unavailable(error) from None
         finally:
@@ -97,9 +104,15 @@ class Primary:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        for connection in (*self._idle, *self._listening):
+        await self._leave()
+        for connection in tuple(self._listening):
             await connection.disconnect(nowait=True)
-        self._idle.clear()
+
+    async def _leave(self) -> None:
+        """Look for the server anew: by now another may be behind the same name or address."""
+        self._left, self._at = self._at or self._left, None
+        while self._idle:
+            await self._idle.pop().disconnect(nowait=True)
 
     async def _run(self, script: Script, command: Sequence[Argument]) -> Any:
         address = await self._locate()
@@ -147,18 +160,36 @@ class Primary:
 
     async def _ask_sentinels(self) -> Address:
         asking = [asyncio.create_task(self._primary_by(one)) for one in self._place.addresses]
-        problem: Exception = RedisError("there is no Sentinel")
         try:
-            for answer in asyncio.as_completed(asking):
-                try:
-                    return await answer
-                except FAILURES as error:
-                    problem = error
+            return await self._choose(asking)
         finally:
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-        raise problem
+
+    async def _choose(self, asking: Sequence[asyncio.Task[Address]]) -> Address:
+        """The first answer; but for half of the time rather one that is not where we come from.
+
+        A Sentinel that is cut off from the others goes on to name a primary that is none any more.
+        """
+        half_s = asyncio.get_running_loop().time() + self._timeout_s / 2
+        left: Address | None = None
+        problem: Exception = RedisError("there is no Sentinel")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                for answer in asyncio.as_completed(asking):
+                    try:
+                        found = await answer
+                    except FAILURES as error:
+                        problem = error
+                        continue
+                    if found != self._left:
+                        return found
+                    left = found
+                    patience.reschedule(half_s)
+        if left is None:
+            raise problem
+        return left
 
     async def _primary_by(self, sentinel: Address) -> Address:
         connection = await self._connect(sentinel, self._place.sentinel_login, db=0)
@@ -189,8 +220,11 @@ class Primary:
             # with one it waits by `asyncio.wait_for`, which may lose a cancellation in Python 3.11
             "socket_timeout": None,
         }
-        tls = self._tls
-        connection = _TlsConnection(tls, **settings) if tls else Connection(**settings)
+        connection = (
+            TlsConnection(self._tls, self._names, **settings)
+            if self._tls
+            else PlainConnection(self._names, **settings)
+        )
         await connection.connect()  # type: ignore[no-untyped-call]  # it returns nothing
         return connection
 
@@ -202,18 +236,10 @@ class Primary:
         return StoreUnavailable(f"redis at {self._place}: {text}")
 
 
-class _TlsConnection(SSLConnection):
-    """Shares one context: to read the system's authorities again takes 20 ms of the event loop."""
-
-    def __init__(self, context: ssl.SSLContext, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.ssl_context.context = context
-
-
-async def _hear(connection: Connection) -> list[Any]:
-    for _ in range(2):
-        heard: list[Any] | None = await connection.read_response(timeout=QUIET_S)
-        if heard is not None:
-            return heard
+async def _hear(connection: Connection, *, was_silent: bool) -> list[Any] | None:
+    heard: list[Any] | None = await connection.read_response(timeout=QUIET_S)
+    if heard is None and was_silent:
+        raise TimeoutError("nothing heard, not even an answer to PING")
+    if heard is None:
         await connection.send_command("PING")
-    raise TimeoutError("nothing heard, not even an answer to PING")
+    return heard

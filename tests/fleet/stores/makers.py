@@ -8,12 +8,14 @@ import tempfile
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from secrets import token_hex
 
 import trustme
 
+from sidecar.clock import Clock
 from sidecar.core.policies import Fleet
 from sidecar.fleet.stores import open_store
 from sidecar.fleet.stores.base import Store
@@ -26,10 +28,12 @@ Maker = Callable[[FakeClock], AbstractAsyncContextManager[Store]]
 
 
 @asynccontextmanager
-async def opened(url: str, namespace: str = "", op_timeout_s: float = 5.0) -> AsyncIterator[Store]:
+async def opened(
+    url: str, namespace: str = "", op_timeout_s: float = 5.0, clock: Clock | None = None
+) -> AsyncIterator[Store]:
     """The store at `url`, with a namespace of its own if none is given."""
     fleet = Fleet(namespace=namespace or token_hex(8), op_timeout_s=op_timeout_s)
-    store = open_store(url, fleet, FakeClock())
+    store = open_store(url, fleet, clock or FakeClock())
     try:
         yield store
     finally:
@@ -88,11 +92,30 @@ async def tls_in_front_of(port: int) -> AsyncIterator[tuple[int, Path]]:
     authority.issue_cert(HOST).configure_cert(context)
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(HOST, port)
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        await _pass_on(reader, writer, port)
 
     async with serving(serve, context) as tls_port:
         yield tls_port, ca_file
+
+
+@dataclass
+class Service:
+    """A port in front of others: new connections go `to` there, and stay where they once went."""
+
+    port: int
+    to: int
+
+
+@asynccontextmanager
+async def service(to: int) -> AsyncIterator[Service]:
+    """One of Kubernetes', say."""
+    front = Service(0, to)
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await _pass_on(reader, writer, front.to)
+
+    async with serving(serve) as front.port:
+        yield front
 
 
 @asynccontextmanager
@@ -127,6 +150,11 @@ async def serving(
         yield server.sockets[0].getsockname()[1]
     if clients:
         await asyncio.wait(clients)
+
+
+async def _pass_on(reader: StreamReader, writer: StreamWriter, port: int) -> None:
+    far_reader, far_writer = await asyncio.open_connection(HOST, port)
+    await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
 
 
 async def _pump(reader: StreamReader, writer: StreamWriter) -> None:

@@ -21,7 +21,7 @@ from sidecar.core.policies import Fleet
 from sidecar.core.record import Record
 from sidecar.core.record_json import to_json_value
 from sidecar.fleet.stores import open_store
-from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable
+from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Unreadable
 from sidecar.fleet.stores.etcd import EtcdStore
 from sidecar.fleet.stores.etcd_leases import RECORD_REUSE_S
 from tests.fleet.scene import FakeClock
@@ -30,6 +30,7 @@ from tests.fleet.stores.etcd_line import line_to
 from tests.fleet.stores.etcd_server import Member
 
 NEW = Record(name="gemini", epoch=1, state=State.OPEN, until_ms=5)
+LOG_IN = "/v3/auth/authenticate"
 OP_TIMEOUT_S = 0.6  # the machine may be busy
 
 
@@ -268,8 +269,10 @@ async def test_a_record_of_a_newer_version_is_left_out_and_left_alone(
     server.ask("kv/put", {"key": key(namespace, "breaker/gemini"), "value": value})
     async with opened(server.host, namespace) as store:
         records = (await store.sync(["gemini"], "a")).records
-        with pytest.raises(StoreUnavailable, match="another version"):
+        with pytest.raises(Unreadable, match="another version"):
             await store.cas(0, NEW)
+        with pytest.raises(Unreadable, match="another version"):  # nor is it sent
+            await store.cas(0, NEW, Guard(not_after_ms=1))
 
     assert records == ()
     assert stored(server, namespace, "breaker/gemini")["value"] == value
@@ -591,7 +594,39 @@ async def test_operations_at_once_log_in_once(guarded: Member) -> None:
     ):
         await asyncio.gather(*(store.cas(9, NEW) for _ in range(5)))
 
-    assert line.asked.count("/v3/auth/authenticate") == 1
+    assert line.asked.count(LOG_IN) == 1
+
+
+async def test_a_member_that_is_silent_at_the_log_in_costs_half_an_operation(
+    guarded: Member,
+) -> None:
+    async with (
+        line_to(guarded.port) as one,
+        line_to(guarded.port) as two,
+        opened(f"pod:p%40ss@{one.host},{two.host}", "mine", timeout_s=2.0) as store,
+    ):
+        first, second = (one, two) if in_use(store) == one.host else (two, one)
+        first.loses = LOG_IN
+
+        assert "a" in (await store.sync([], "a")).pods
+
+    assert (first.asked, second.asked[0]) == ([LOG_IN], LOG_IN)
+
+
+async def test_log_ins_that_outlast_an_operation_are_there_for_the_next(guarded: Member) -> None:
+    async with (
+        line_to(guarded.port) as one,
+        line_to(guarded.port) as two,
+        opened(f"pod:p%40ss@{one.host},{two.host}", "mine") as store,
+    ):
+        guarded.freeze()
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await store.sync([], "a")
+        guarded.thaw()
+        await eventually_syncs(store)
+
+    assert [line.asked.count(LOG_IN) for line in (one, two)] == [1, 1]
 
 
 async def test_who_is_no_longer_known_logs_in_again(guarded: Member) -> None:
@@ -606,7 +641,7 @@ async def test_who_is_no_longer_known_logs_in_again(guarded: Member) -> None:
         async with aclosing(store.changes()) as changes:
             assert await anext(changes) == Lost()
 
-    assert line.asked.count("/v3/auth/authenticate") == 2
+    assert line.asked.count(LOG_IN) == 2
 
 
 async def test_a_watch_with_an_old_token_logs_in_the_next_time(guarded: Member) -> None:

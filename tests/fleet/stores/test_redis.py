@@ -16,7 +16,7 @@ from sidecar.core.events import State
 from sidecar.core.record import Record
 from sidecar.core.record_json import to_json_value
 from sidecar.fleet.stores import redis_primary
-from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable
+from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Unreadable
 from tests.fleet.stores.makers import answering, opened, tls_in_front_of
 from tests.fleet.stores.redis_server import (
     HOST,
@@ -365,7 +365,7 @@ async def test_a_newer_record_is_not_written_over(store: Store, namespace: str, 
     key = key_of("gemini", namespace)
     shared().ask("HSET", key, "rev", 1, "v", 2, "data", UNREADABLE["newer"])
 
-    with pytest.raises(StoreUnavailable, match="breaker gemini: what is stored cannot be read"):
+    with pytest.raises(Unreadable, match="breaker gemini: what is stored cannot be read"):
         await store.cas(seen, NEW)
 
     assert shared().ask("HGET", key, "data").decode() == UNREADABLE["newer"]
