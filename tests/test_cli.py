@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -22,6 +23,7 @@ from sidecar import __version__, demo, serving
 from sidecar.cli import main
 from sidecar.config import Loaded
 from sidecar.core.settings import Address
+from tests.terminal.scene import opened, provider, status_of
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
@@ -296,13 +298,10 @@ def test_demo_tells_its_story(
 
 # Talking to a running sidecar
 
-STATUS: Json = {
-    "providers": [
-        {"name": "gemini", "state": "open", "cause": "failures", "retry_in_s": 42.0},
-        {"name": "hf/llama", "state": "closed"},
-    ],
-    "routes": [{"models": ["*"], "chain": ["gemini/flash", "hf/llama"]}],
-}
+STATUS: Json = status_of(
+    *(opened("gemini"), provider("hf/llama")),
+    sentence="hf is serving. gemini is open (503 ×3), next probe in 42 s.",
+)
 
 
 class Running:
@@ -334,9 +333,22 @@ async def call(*words: str) -> int:
 @pytest.mark.usefixtures("running")
 async def test_status_begins_with_who_serves(capsys: Capture) -> None:
     assert await call("status") == 0
-    assert capsys.readouterr().out.startswith(
-        "hf serves every model: gemini is open for 42s (failures).\n\nPROVIDER "
-    )
+    told = capsys.readouterr().out
+    assert told.startswith(f"{STATUS['sentence']}\npod-1 · 0.1.0 · up 1h\n\n")
+    assert "\x1b" not in told
+
+
+@pytest.mark.usefixtures("running")
+async def test_status_for_a_reader_of_ascii_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for words in ([], ["--json"]):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", out)
+
+        assert await call("status", *words) == 0
+        assert isinstance(out.buffer, io.BytesIO)
+        assert b"gemini is open (503 " in out.buffer.getvalue()
 
 
 @pytest.mark.usefixtures("running")

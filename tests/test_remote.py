@@ -23,7 +23,11 @@ from sidecar.remote import Remote, RemoteError, find_remote, reachable
 
 Json = dict[str, Any]
 
-STATUS: Json = {"providers": [{"name": "gemini"}, {"name": "hf/meta-llama/Llama"}], "routes": []}
+STATUS: Json = {
+    "sentence": "gemini is serving.",
+    "providers": [{"name": "gemini"}, {"name": "hf/meta-llama/Llama"}],
+    "routes": [],
+}
 TOKEN = "open sesame"
 
 
