@@ -125,6 +125,13 @@ def status(options: Options) -> int:
     return ask(options, lambda remote: show(remote.status(), options, overview))
 
 
+def report(options: Options) -> int:
+    """Show what every provider gave and cost so far, and what to set."""
+    from sidecar.terminal.report import reported
+
+    return ask(options, lambda remote: show(remote.report(), options, reported))
+
+
 def show(told: Json, options: Options, as_text: Callable[[Json, Screen], str]) -> None:
     """Put out what a sidecar told, for a person or for a program."""
     from sidecar.terminal.screen import screen_of

@@ -46,6 +46,10 @@ class Remote:
         """Ask for `/status.json`."""
         return self._call("GET", "/status.json", expected=("sentence", "providers", "routes"))
 
+    def report(self) -> Json:
+        """Ask for `/report.json`."""
+        return self._call("GET", "/report.json", expected=("providers", "suggestions"))
+
     def breakers(self) -> list[str]:
         """The names of all breakers."""
         return [provider["name"] for provider in self.status()["providers"]]

@@ -30,7 +30,7 @@ Capture = pytest.CaptureFixture[str]
 
 COMMANDS = (
     *("serve", "demo", "drill", "check", "explain", "schema"),
-    *("status", "reset", "hold", "release"),
+    *("status", "report", "reset", "hold", "release"),
 )
 CONFIG = """\
 providers: {local: {kind: openai, base_url: "http://127.0.0.1:8000/v1"}}
@@ -388,7 +388,9 @@ async def test_release_lets_go(running: Running, capsys: Capture) -> None:
     assert capsys.readouterr().out == "gemini: closed\n"
 
 
-@pytest.mark.parametrize("words", [["status"], ["reset"], ["hold", "a", "open"], ["release", "a"]])
+@pytest.mark.parametrize(
+    "words", [["status"], ["report"], ["reset"], ["hold", "a", "open"], ["release", "a"]]
+)
 def test_nobody_there_is_one_line(words: list[str], capsys: Capture) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
