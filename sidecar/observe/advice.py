@@ -53,7 +53,7 @@ def unsaid(life: Life) -> list[str]:
     """What nothing can be said about yet, and what it takes."""
     few = [one for one in life.models if 0 < one.first_tokens.total < ENOUGH_TOKENS]
     told = [
-        f"{one.name}: {one.first_tokens.total} first tokens were seen; "
+        f"{one.name}: first tokens seen: {one.first_tokens.total}; "
         f"it takes {ENOUGH_TOKENS} to say something about clocks and hedging."
         for one in few
     ]

@@ -217,7 +217,7 @@ def test_it_is_told_when_too_little_was_seen() -> None:
     few = seen(first_tokens=FirstTokens(17, 0.1, 0.1, 0.1))
 
     assert unsaid(life(few, LOCAL)) == [
-        "gemini/flash: 17 first tokens were seen; "
+        "gemini/flash: first tokens seen: 17; "
         "it takes 200 to say something about clocks and hedging."
     ]
 
