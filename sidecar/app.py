@@ -30,6 +30,7 @@ from sidecar.observe.lag import sample_loop_lag
 from sidecar.observe.logs import set_level
 from sidecar.observe.metrics import Build, Metrics
 from sidecar.observe.page import status_page
+from sidecar.observe.report import LifeReport
 from sidecar.observe.standing import ConfigStanding, Keys, Looks
 from sidecar.observe.status import Status
 from sidecar.observe.tracing import Tracing, open_tracing
@@ -84,6 +85,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
         )
         self._metrics = Metrics(settings, self._clock, Build(__version__, sha256), looks)
         self._status = Status(settings, self._clock, looks, __version__, pod_name())
+        self._life = LifeReport(settings, self._clock, self._metrics, looks)
         self._tracing = _opened_tracing(settings, self._clock)
         spans = self._tracing.handlers if self._tracing else {}
         self._reports = fan_out(self._metrics.handlers, self._status.handlers, spans, *reports)
@@ -198,6 +200,7 @@ class Sidecar(AbstractAsyncContextManager["Sidecar"]):
             metrics=self._metrics.render,
             status=self._status.as_json,
             status_page=status_page,
+            report=self._life.as_json,
             request=self._status.request,
             config=partial(redacted, self._settings),
             version=lambda: {"version": __version__, "python": python_version()},

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from sidecar.core.settings import Address
 
 ABOUT = "A reverse proxy that answers OpenAI calls from the first provider that can."
-FOOT = "COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage or file."
+FOOT = "Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration."
+COMMANDS = "commands, of which `sidecar COMMAND --help` says more"
 SOURCES = """\
 Without a FILE: $SIDECAR_CONFIG, else /etc/sidecar/config.yaml if it is there,
 else the environment: GEMINI_API_KEY, HF_TOKEN, OPENAI_API_KEY, ..."""
@@ -72,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"sidecar {__version__}")
-    words = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    words = root.add_subparsers(title=COMMANDS, metavar="COMMAND", required=True)
     add_serving(words)
     add_reading(words)
     add_asking(words)
@@ -123,8 +124,9 @@ def add_reading(words: Words) -> None:
 
 def add_asking(words: Words) -> None:
     """The commands that talk to a running sidecar."""
-    word = asking(words, commands.status)
-    word.add_argument("--json", action="store_true", help="all of it, for programs")
+    for run in (commands.status, commands.report):
+        word = asking(words, run)
+        word.add_argument("--json", action="store_true", help="all of it, for programs")
     word = asking(words, commands.reset)
     word.add_argument("provider", metavar="PROVIDER", nargs="?", help="only this one")
     word = asking(words, commands.hold)

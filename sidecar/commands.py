@@ -19,7 +19,8 @@ from sidecar.output import complain, say
 if TYPE_CHECKING:
     from sidecar.config import Loaded
     from sidecar.core.settings import Address
-    from sidecar.remote import Remote
+    from sidecar.remote import Json, Remote
+    from sidecar.terminal.screen import Screen
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -73,7 +74,7 @@ def demo(options: Options) -> int:
 
 
 def drill(options: Options) -> int:
-    """Play every fault against a configuration; see what an application would."""
+    """Play every fault against a configuration, without its keys."""
     from sidecar.drill import drill as play
     from sidecar.drill import rows_of
 
@@ -128,18 +129,27 @@ def schema(_: Options) -> int:
 
 def status(options: Options) -> int:
     """Show who serves, and where every breaker stands."""
-    from sidecar.clock import SystemClock
-    from sidecar.overview import overview
+    from sidecar.terminal.overview import overview
 
-    def show(remote: Remote) -> None:
-        answer = remote.status()
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        if options.json:
-            say(json.dumps(answer, indent=2, ensure_ascii=False))
-        else:
-            say(overview(answer, SystemClock.unix(), color=color))
+    return ask(options, lambda remote: show(remote.status(), options, overview))
 
-    return ask(options, show)
+
+def report(options: Options) -> int:
+    """Show what every provider gave and cost so far, and what to set."""
+    from sidecar.terminal.report import reported
+
+    return ask(options, lambda remote: show(remote.report(), options, reported))
+
+
+def show(told: Json, options: Options, as_text: Callable[[Json, Screen], str]) -> None:
+    """Put out what a sidecar told, for a person or for a program."""
+    from sidecar.terminal.screen import screen_of
+
+    screen = screen_of(sys.stdout, os.environ)
+    if options.json:
+        say(json.dumps(told, indent=2, ensure_ascii=not screen.draws))
+    else:
+        say(as_text(told, screen))
 
 
 def reset(options: Options) -> int:
@@ -167,7 +177,7 @@ def release(options: Options) -> int:
 def change(remote: Remote, breaker: str, word: str, **body: str) -> None:
     """Have a breaker changed, and say where it stands now."""
     from sidecar.config.problem import printable
-    from sidecar.overview import standing
+    from sidecar.terminal.standing import standing
 
     say(f"{printable(breaker)}: {standing(remote.change(breaker, word, **body)).word}")
 

@@ -44,7 +44,11 @@ class Remote:
 
     def status(self) -> Json:
         """Ask for `/status.json`."""
-        return self._call("GET", "/status.json", expected=("providers", "routes"))
+        return self._call("GET", "/status.json", expected=("sentence", "providers", "routes"))
+
+    def report(self) -> Json:
+        """Ask for `/report.json`."""
+        return self._call("GET", "/report.json", expected=("providers", "suggestions"))
 
     def breakers(self) -> list[str]:
         """The names of all breakers."""

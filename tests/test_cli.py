@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -22,13 +23,14 @@ from sidecar import __version__, demo, serving
 from sidecar.cli import main
 from sidecar.config import Loaded
 from sidecar.core.settings import Address
+from tests.terminal.scene import opened, provider, status_of
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
 COMMANDS = (
     *("serve", "demo", "drill", "doctor", "check", "explain", "schema"),
-    *("status", "reset", "hold", "release"),
+    *("status", "report", "reset", "hold", "release"),
 )
 CONFIG = """\
 providers: {local: {kind: openai, base_url: "http://127.0.0.1:8000/v1"}}
@@ -296,13 +298,10 @@ def test_demo_tells_its_story(
 
 # Talking to a running sidecar
 
-STATUS: Json = {
-    "providers": [
-        {"name": "gemini", "state": "open", "cause": "failures", "retry_in_s": 42.0},
-        {"name": "hf/llama", "state": "closed"},
-    ],
-    "routes": [{"models": ["*"], "chain": ["gemini/flash", "hf/llama"]}],
-}
+STATUS: Json = status_of(
+    *(opened("gemini"), provider("hf/llama")),
+    sentence="hf is serving. gemini is open (503 ×3), next probe in 42 s.",
+)
 
 
 class Running:
@@ -334,9 +333,22 @@ async def call(*words: str) -> int:
 @pytest.mark.usefixtures("running")
 async def test_status_begins_with_who_serves(capsys: Capture) -> None:
     assert await call("status") == 0
-    assert capsys.readouterr().out.startswith(
-        "hf serves every model: gemini is open for 42s (failures).\n\nPROVIDER "
-    )
+    told = capsys.readouterr().out
+    assert told.startswith(f"{STATUS['sentence']}\npod-1 · 0.1.0 · up 1h\n\n")
+    assert "\x1b" not in told
+
+
+@pytest.mark.usefixtures("running")
+async def test_status_for_a_reader_of_ascii_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for words in ([], ["--json"]):
+        out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", out)
+
+        assert await call("status", *words) == 0
+        assert isinstance(out.buffer, io.BytesIO)
+        assert b"gemini is open (503 " in out.buffer.getvalue()
 
 
 @pytest.mark.usefixtures("running")
@@ -376,7 +388,9 @@ async def test_release_lets_go(running: Running, capsys: Capture) -> None:
     assert capsys.readouterr().out == "gemini: closed\n"
 
 
-@pytest.mark.parametrize("words", [["status"], ["reset"], ["hold", "a", "open"], ["release", "a"]])
+@pytest.mark.parametrize(
+    "words", [["status"], ["report"], ["reset"], ["hold", "a", "open"], ["release", "a"]]
+)
 def test_nobody_there_is_one_line(words: list[str], capsys: Capture) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))

@@ -18,7 +18,15 @@ from sidecar.drill.table import ROWS
 from sidecar.observe.seats import ASIDES, SERVING
 from sidecar.observe.standing import Looks
 from sidecar.observe.status import Status
-from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over, request_ended
+from tests.observe.scene import (
+    SETTINGS,
+    USAGE,
+    StillClock,
+    attempt_ended,
+    failed_over,
+    request_ended,
+)
+from tests.observe.test_report import report_of
 from tests.observe.test_status import Breaker
 
 ROOT = Path(__file__).parent.parent
@@ -199,6 +207,25 @@ def test_every_standing_is_told(standing: str) -> None:
     (told,) = table("status.md", "### Seats")["standing"]
 
     assert f"`{standing}`" in told
+
+
+# The report
+
+
+def test_every_key_of_the_report_is_told() -> None:
+    report = report_of(attempt_ended(usage=USAGE), prices=False).as_json()
+
+    assert set(table("report.md", "## `/report.json`")) == set(report)
+    assert set(table("report.md", "### Providers")) == set(report["providers"][0])
+
+
+@pytest.mark.parametrize("part", ["requests", "failover", "suggestions", "providers"])
+def test_every_key_of_a_part_of_the_report_is_told(part: str) -> None:
+    report = report_of(attempt_ended(usage=USAGE), prices=False).as_json()
+    keys = report[part][0] if isinstance(report[part], list) else report[part]
+    told = section("report.md", "## `/report.json`") + section("report.md", "### Providers")
+
+    assert set(keys) <= set(re.findall(r"`(\w+)`", told))
 
 
 # All pages

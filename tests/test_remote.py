@@ -23,7 +23,12 @@ from sidecar.remote import Remote, RemoteError, find_remote, reachable
 
 Json = dict[str, Any]
 
-STATUS: Json = {"providers": [{"name": "gemini"}, {"name": "hf/meta-llama/Llama"}], "routes": []}
+STATUS: Json = {
+    "sentence": "gemini is serving.",
+    "providers": [{"name": "gemini"}, {"name": "hf/meta-llama/Llama"}],
+    "routes": [],
+}
+REPORT: Json = {"providers": [], "suggestions": []}
 TOKEN = "open sesame"
 
 
@@ -43,6 +48,7 @@ class Running:
                 status=lambda: STATUS,
                 status_page=lambda: b"",
                 request=lambda _: None,
+                report=lambda: REPORT,
                 config=dict,
                 version=dict,
                 hold=self.hold,
@@ -101,6 +107,10 @@ async def failure_of(remote: Remote) -> str:
     with pytest.raises(RemoteError) as caught:
         await asyncio.to_thread(remote.change, "gemini", "reset")
     return str(caught.value)
+
+
+async def test_the_report_is_fetched(remote: Remote) -> None:
+    assert await asyncio.to_thread(remote.report) == REPORT
 
 
 async def test_the_status_is_fetched(remote: Remote) -> None:

@@ -11,7 +11,7 @@ from sidecar.core.events import Propagated, StoreAsked, StoreOperation, StoreRes
 from sidecar.core.record import Record
 from sidecar.fleet.health import Health
 from sidecar.fleet.lane import Member, StoreStatus
-from sidecar.fleet.stores.base import StoreUnavailable, Swap, Sync
+from sidecar.fleet.stores.base import StoreUnavailable, Swap, Sync, Unreadable
 
 POD_LIVES_S = 10.0
 
@@ -106,6 +106,9 @@ class Asking:
             self.last_error = "the store took too long"
             self._failed(operation, began_s, StoreResult.TIMEOUT)
             raise StoreUnavailable(self.last_error) from error
+        except Unreadable:  # it is well
+            self._answered(operation, began_s, StoreResult.ERROR)
+            raise
         except StoreUnavailable as error:
             self.last_error = str(error)
             self._failed(operation, began_s, StoreResult.ERROR)

@@ -22,7 +22,7 @@ from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
 from sidecar.fleet.lane import Listener, Member, StoreStatus
 from sidecar.fleet.pending import Key, Pending, Waiting
-from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap, Sync
+from sidecar.fleet.stores.base import Guard, Lost, Store, StoreUnavailable, Swap, Sync, Unreadable
 
 TRIES = 3  # of one operation, when other pods are faster
 UNUSED_S = 1.0  # how long a lease waits for a call before it goes back
@@ -159,6 +159,9 @@ class BackgroundLane:
                 self._listener.dropped(waiting.name)
             else:
                 await self._do(waiting)
+        except Unreadable as error:
+            self._tell(error)
+            self._listener.dropped(waiting.name)
         except StoreUnavailable as error:
             self._tell(error)
             self._try_again(waiting)

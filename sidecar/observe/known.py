@@ -103,6 +103,16 @@ def models(settings: Settings) -> list[Labels]:
     return list(dict.fromkeys(pairs))
 
 
+def places(settings: Settings) -> list[Labels]:
+    """(route, provider, model)"""
+    labels = (
+        (route.name, entry.provider.name, entry.model_label)
+        for route in settings.routes
+        for entry in route.chain
+    )
+    return list(dict.fromkeys(labels))
+
+
 def pools(settings: Settings) -> list[Labels]:
     """(provider), where that has several keys"""
     several = {provider.name for provider in settings.providers if len(provider.keys) > 1}

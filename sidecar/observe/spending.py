@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from sidecar.core.events import AttemptEnded, Usage
+from sidecar.core.events import AttemptEnded, RequestEnded, Usage
 from sidecar.core.outcome import Outcome
 from sidecar.core.settings import Price, Settings
 from sidecar.observe import known
 from sidecar.observe.series import Labels, Numbers
 
 TOKEN_TYPES = INPUT, OUTPUT, CACHED_INPUT = "input", "output", "cached_input"
+
+
+class RescueTallies:
+    """The tokens of answers that somebody else than the first asked gave, by who gave them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.tokens = Numbers(known.each(known.places(settings), TOKEN_TYPES))
+
+    def rescued(self, event: RequestEnded) -> None:
+        """A request was served after a failover."""
+        if usage := event.usage:
+            place = (event.route, event.provider, event.model)
+            self.tokens.add((*place, INPUT), usage.input)
+            self.tokens.add((*place, OUTPUT), usage.output)
+            self.tokens.add((*place, CACHED_INPUT), usage.cached_input)
 
 
 class TokenTallies:

@@ -27,7 +27,7 @@ from sidecar.core.settings import Settings
 from sidecar.observe import known
 from sidecar.observe.exemplars import Exemplars
 from sidecar.observe.series import OTHER, Numbers, Spreads
-from sidecar.observe.spending import TokenTallies
+from sidecar.observe.spending import RescueTallies, TokenTallies
 from sidecar.observe.standing import Keys, Standing
 
 # Upper bounds in seconds. At most 13 each: every bound is a series for every label.
@@ -51,6 +51,7 @@ class RequestTallies:
         self.first_token_s = Spreads(routes, FIRST_TOKEN_S)
         self.overhead_s = Spreads(routes, OVERHEAD_S)
         self.lost_s = Spreads(routes, LOST_S)
+        self.rescues = RescueTallies(settings)
 
     def started(self, event: RequestStarted) -> None:
         """A request came in."""
@@ -77,6 +78,7 @@ class RequestTallies:
             self.first_token_s.observe(route, event.ttft_s, exemplar)
         if event.outcome is RequestOutcome.FAILOVER_SUCCESS:
             self.lost_s.observe(route, event.lost_s, exemplar)
+            self.rescues.rescued(event)
         elif event.outcome is RequestOutcome.EXHAUSTED:
             self.exhausted.add(route)
 

@@ -64,6 +64,7 @@ class AdminPorts:
     status: Callable[[], Json]
     status_page: Callable[[], bytes]
     request: Callable[[str], Json | None]
+    report: Callable[[], Json]
     config: Callable[[], Json]
     version: Callable[[], Json]
     hold: Callable[[str, HoldRequest], Awaitable[Json]]
@@ -90,6 +91,7 @@ class Admin:
             "/status.json": lambda _: as_json(ports.status()),
             "/status/request": self._request,
             "/status/rights": self._rights,
+            "/report.json": lambda _: as_json(ports.report()),
             "/config": lambda _: as_json(ports.config()),
             "/version": lambda _: as_json(ports.version()),
         }

@@ -14,6 +14,7 @@ from sidecar.core.outcome import SkipReason
 from sidecar.core.permit import Permit
 from sidecar.core.record import Policy, Record, Slot, Why
 from sidecar.fleet.health import DEGRADED_AFTER, LONGEST_RETRY_S, Health
+from sidecar.fleet.stores.base import Swap, Unreadable
 from sidecar.fleet.stores.memory import MemoryStore
 from tests.fleet.scene import DOWN, OK, DistantStore, FakeClock, Pod, settled
 from tests.fleet.test_lane import ENTRIES, OTHER, Pods, open_fleet
@@ -141,6 +142,21 @@ async def test_an_opening_that_waits_when_the_outage_begins_is_proposed_after_it
     await pods.turn(3.0)
 
     assert [pod.refused() for pod in pods] == [SkipReason.OPEN] * 2
+
+
+async def test_a_record_that_cannot_be_read_is_no_outage(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> Swap:
+        raise Unreadable("the record of another version is kept")
+
+    monkeypatch.setattr(pods.store, "cas", refuse)
+    pods[0].calls(3, DOWN)
+    pods[0].calls(3, DOWN, OTHER)
+    await pods.turn(LONG_S)
+
+    assert status(pods[0]) == (True, False)
+    assert pods[0].refused() is SkipReason.OPEN
 
 
 async def test_what_waited_for_too_long_is_dropped(pods: Pods) -> None:

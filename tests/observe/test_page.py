@@ -11,7 +11,15 @@ from sidecar.observe.page import status_page
 from sidecar.observe.seats import ASIDES, SERVING
 from sidecar.observe.standing import Keys, Looks
 from sidecar.observe.status import Status
-from tests.observe.scene import SETTINGS, StillClock, attempt_ended, failed_over, request_ended
+from tests.observe.scene import (
+    SETTINGS,
+    USAGE,
+    StillClock,
+    attempt_ended,
+    failed_over,
+    request_ended,
+)
+from tests.observe.test_report import report_of
 from tests.observe.test_status import Aside, Breaker, Held
 
 PAGE = status_page().decode()
@@ -28,7 +36,12 @@ def test_what_the_sidecar_tells_never_becomes_markup() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        *('ask("status.json")', 'EventSource("status/events")', 'ask("status/rights")'),
+        *(
+            'ask("report.json")',
+            'ask("status.json")',
+            'EventSource("status/events")',
+            'ask("status/rights")',
+        ),
         *("ask(`status/request?id=", "ask(`-/breakers/"),
     ],
 )
@@ -58,6 +71,23 @@ def test_the_page_reads_no_key_that_the_status_does_not_have() -> None:
         "one": {**provider["parked"][0], "what": "", "count": 1},
     }
     objects["one"] |= told["store"]["pods"][0]
+
+    names = "|".join(objects)
+    read = set(re.findall(rf"(?<![.\w])({names})\.(?!json\b)(\w+)", PAGE))
+
+    assert {name for name, _ in read} == set(objects)
+    assert {(name, key) for name, key in read if key not in objects[name]} == set()
+
+
+def test_the_page_reads_no_key_that_the_report_does_not_have() -> None:
+    report = report_of(attempt_ended(usage=USAGE), prices=False).as_json()
+    objects = {
+        "report": report,
+        "served": report["requests"],
+        "cost": report["failover"],
+        "life": report["providers"][0],
+        "advice": report["suggestions"][0],
+    }
 
     names = "|".join(objects)
     read = set(re.findall(rf"(?<![.\w])({names})\.(?!json\b)(\w+)", PAGE))

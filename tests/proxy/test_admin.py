@@ -29,7 +29,15 @@ ELSEWHERE = "10.0.0.7"
 TOKEN = "open sesame"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 PAGES = (
-    *("/healthz", "/readyz", "/metrics", "/status", "/status.json", "/status/rights"),
+    *(
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/status",
+        "/status.json",
+        "/status/rights",
+        "/report.json",
+    ),
     *("/config", "/version"),
 )
 CHANGES = (
@@ -61,6 +69,7 @@ class Sidecar:
             status=lambda: {"version": "1.2.3", "providers": []},
             status_page=lambda: PAGE,
             request=self.requests.get,
+            report=lambda: {"providers": []},
             config=lambda: {"admin_token": "***"},
             version=lambda: {"version": "1.2.3"},
             hold=self.hold,
@@ -226,6 +235,7 @@ def test_the_policy_knows_what_the_real_page_brings(kind: str) -> None:
     ("path", "payload"),
     [
         ("/status.json", {"version": "1.2.3", "providers": []}),
+        ("/report.json", {"providers": []}),
         ("/config", {"admin_token": "***"}),
         ("/version", {"version": "1.2.3"}),
     ],

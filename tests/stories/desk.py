@@ -28,7 +28,7 @@ Json = dict[str, Any]
 ONE_TRY = "retry: {attempts: 0}\n"
 LISTENERS = "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"
 PAGES = (
-    *("/metrics", "/status.json", "/status", "/status/rights"),
+    *("/metrics", "/status.json", "/status", "/status/rights", "/report.json"),
     *("/config", "/version", "/healthz", "/readyz"),
 )
 FIRST_AND_SECOND = ("first", "second")

@@ -12,7 +12,8 @@ import pytest
 from sidecar.core.outcome import Outcome
 from sidecar.faults.catalog import Fault, status
 from sidecar.faults.refusals import google, openai
-from sidecar.overview import overview
+from sidecar.terminal.overview import overview
+from sidecar.terminal.screen import Screen
 from tests.stories.desk import WORD, Desk, Heard, a_desk, speaks
 
 CONFIG = """
@@ -117,9 +118,10 @@ async def test_whoever_looks_at_the_status_reads_it_first(word: str, outcome: Ou
         await desk.chat()
         status = json.loads(await desk.page("/status.json"))
 
-        who_serves, *_ = overview(status, now=desk.clock.unix(), color=False).splitlines()
+        told = " ".join(overview(status, Screen()).split())
         reason = outcome.replace("_", " ")
-        assert who_serves.endswith(f": first is parked for 10m ({reason}).")
+        assert told.startswith("second is serving")
+        assert f"first is set aside ({reason}), for another 10 min. " in told
 
 
 @WORDS

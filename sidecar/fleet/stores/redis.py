@@ -11,7 +11,7 @@ other than 0.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from urllib.parse import quote
@@ -119,12 +119,9 @@ class RedisStore:
     async def changes(self) -> AsyncIterator[Record | Lost]:
         """Every record as it is written; `Lost` also where the subscription had to begin anew."""
         while True:
-            async with aclosing(self._primary.listen(self._channel)) as messages:
-                async for message in messages:
-                    if message is None and self._lag.is_behind():
-                        break
-                    if message and (change := self._told(*message)):
-                        yield change
+            async with aclosing(self._subscription()) as changes:
+                async for change in changes:
+                    yield change
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -132,6 +129,15 @@ class RedisStore:
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}breaker:{name}"
+
+    async def _subscription(self) -> AsyncGenerator[Record | Lost, None]:
+        """One of them, as long as it tells what looks show as well."""
+        async with aclosing(self._primary.listen(self._channel)) as messages:
+            async for message in messages:
+                if message is None and self._lag.is_behind():
+                    return
+                if message and (change := self._told(*message)):
+                    yield change
 
     def _told(self, kind: bytes, *rest: bytes) -> Record | Lost | None:
         if kind == b"subscribe":

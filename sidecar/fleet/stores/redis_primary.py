@@ -172,24 +172,32 @@ class Primary:
 
         A Sentinel that is cut off from the others goes on to name a primary that is none any more.
         """
-        half_s = asyncio.get_running_loop().time() + self._timeout_s / 2
-        left: Address | None = None
-        problem: Exception = RedisError("there is no Sentinel")
+        said: list[Address] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as patience:
-                for answer in asyncio.as_completed(asking):
-                    try:
-                        found = await answer
-                    except FAILURES as error:
-                        problem = error
-                        continue
-                    if found != self._left:
-                        return found
-                    left = found
-                    patience.reschedule(half_s)
-        if left is None:
+                return await self._elsewhere(asking, said, patience)
+        return said[0]
+
+    async def _elsewhere(
+        self,
+        asking: Sequence[asyncio.Task[Address]],
+        said: list[Address],
+        patience: asyncio.Timeout,
+    ) -> Address:
+        half_s = asyncio.get_running_loop().time() + self._timeout_s / 2
+        problem: Exception = RedisError("there is no Sentinel")
+        for answer in asyncio.as_completed(asking):
+            try:
+                said.append(await answer)
+            except FAILURES as error:
+                problem = error
+                continue
+            if said[-1] != self._left:
+                return said[-1]
+            patience.reschedule(half_s)
+        if not said:
             raise problem
-        return left
+        return said[0]
 
     async def _primary_by(self, sentinel: Address) -> Address:
         connection = await self._connect(sentinel, self._place.sentinel_login, db=0)

@@ -51,15 +51,15 @@ LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 class Metrics:
     """Counts events and shows them to Prometheus. Any number of these live side by side.
 
-    `handlers` are what counts each kind of event.
+    `handlers` are what counts each kind of event, `requests` and `attempts` what was counted.
     What `looks` has is asked at each scrape, from whatever thread it runs in.
     """
 
     def __init__(
         self, settings: Settings, clock: Clock, build: Build, looks: Looks = NOTHING_TO_SEE
     ) -> None:
-        requests = RequestTallies(settings, clock.unix)
-        attempts = AttemptTallies(settings, clock.unix)
+        self.requests = requests = RequestTallies(settings, clock.unix)
+        self.attempts = attempts = AttemptTallies(settings, clock.unix)
         self._asides = AsideTallies(settings, looks.breakers, looks.keys)
         self._breakers = BreakerTallies(settings, clock.monotonic, looks.breakers)
         self._store = StoreTallies(settings.store.partition(":")[0], looks.store)

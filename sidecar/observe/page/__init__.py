@@ -12,7 +12,7 @@ def status_page() -> bytes:
     parts = files("sidecar.observe.page")
     page, style, *scripts = (
         (parts / name).read_text("utf-8")
-        for name in ("page.html", "page.css", "drawing.js", "page.js")
+        for name in ("page.html", "page.css", "drawing.js", "report.js", "page.js")
     )
     page = page.replace("<style></style>", f"<style>\n{style}</style>")
     return page.replace("<script></script>", f"<script>\n{''.join(scripts)}</script>").encode()

@@ -1,0 +1,1 @@
+"""What a running sidecar says of itself, for a person in front of a terminal."""
