@@ -65,17 +65,23 @@ def histogram_writer(
         after = [pair(label, words[place]) for label, place in last]
         opening = f"{name}_bucket{{{''.join([one + ',' for one in before])}"
         closing = f"{''.join([',' + one for one in after])}}} "
-        numbers = {count: number(count) for count in set(counts)}
-        ends = [numbers[count] + "\n" for count in counts]
-        for bucket, (value, exemplar) in examples.items():
-            ends[bucket] = f"{numbers[counts[bucket]]}{example(value, exemplar)}\n"
+        ends = bucket_ends(counts, examples)
         buckets = [opening + mark + closing + end for mark, end in zip(marks, ends, strict=True)]
         braces = in_braces(",".join(before + after))
-        buckets.append(f"{name}_count{braces} {numbers[counts[-1]]}\n")
+        buckets.append(f"{name}_count{braces} {number(counts[-1])}\n")
         buckets.append(f"{name}_sum{braces} {number(total)}\n")
         return "".join(buckets)
 
     return write
+
+
+def bucket_ends(counts: Sequence[int], examples: Examples) -> list[str]:
+    """What follows the labels of each bucket. Many buckets have the count of the one before."""
+    numbers = {count: number(count) for count in set(counts)}
+    ends = [f"{numbers[count]}\n" for count in counts]
+    for bucket, (value, exemplar) in examples.items():
+        ends[bucket] = f"{numbers[counts[bucket]]}{example(value, exemplar)}\n"
+    return ends
 
 
 def example(value: float, exemplar: Exemplar) -> str:
