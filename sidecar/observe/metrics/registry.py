@@ -104,8 +104,8 @@ class Metrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The metrics and their content type: OpenMetrics where the Accept header asks for it.
 
-        The first time takes some 2 µs a series, so a large configuration had better call it in a
-        thread of its own; that is safe. Later only what has changed is written anew.
+        The first time takes some 2 µs a series, later only what has changed is written anew. A
+        large configuration had better call it in a thread of its own; any number of them may.
         """
         self._breakers.look()
         self._asides.look()

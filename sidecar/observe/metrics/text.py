@@ -44,10 +44,11 @@ def head(name: str, told: str, kind: str, form: Format) -> str:
 def number_writer(name: str, labels: Sequence[str]) -> Callable[[Labels, float], str]:
     """What writes a series of a counter or a gauge."""
     places = in_order(labels)
+    opening, closing = (f"{name}{{", "} ") if labels else (name, " ")
 
     def write(words: Labels, value: float) -> str:
         pairs = ",".join([pair(label, words[place]) for label, place in places])
-        return f"{name}{in_braces(pairs)} {number(value)}\n"
+        return f"{opening}{pairs}{closing}{number(value)}\n"
 
     return write
 
@@ -67,7 +68,8 @@ def histogram_writer(
         closing = f"{''.join([',' + one for one in after])}}} "
         ends = bucket_ends(counts, examples)
         buckets = [opening + mark + closing + end for mark, end in zip(marks, ends, strict=True)]
-        braces = in_braces(",".join(before + after))
+        pairs = ",".join(before + after)
+        braces = f"{{{pairs}}}" if pairs else ""
         buckets.append(f"{name}_count{braces} {number(counts[-1])}\n")
         buckets.append(f"{name}_sum{braces} {number(total)}\n")
         return "".join(buckets)
@@ -95,11 +97,6 @@ def in_order(labels: Sequence[str]) -> list[tuple[str, int]]:
     return sorted((label, place) for place, label in enumerate(labels))
 
 
-def in_braces(pairs: str) -> str:
-    """The labels of a series; without any, there are no braces."""
-    return f"{{{pairs}}}" if pairs else ""
-
-
 @lru_cache(maxsize=WORDS)
 def pair(label: str, word: str) -> str:
     """A label and what it is."""
@@ -113,5 +110,7 @@ def escaped(word: str) -> str:
 
 def number(value: float) -> str:
     """`value` as Go would write it."""
+    if value == 0:
+        return "0.0"  # most are: a series of everything exists from the start
     written: str = floatToGoString(value)  # type: ignore[no-untyped-call]  # the library has none
     return written
