@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import timeit
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import cycle
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -25,6 +27,7 @@ from sidecar.core.policies import BreakerPolicy, Fleet
 from sidecar.core.settings import Entry, Provider, Route, Settings
 from sidecar.core.sse import Event as SseEvent
 from sidecar.core.sse import Parser
+from sidecar.core.trace import TraceContext
 from sidecar.dialects.dialect import Target, Writer, dumps
 from sidecar.dialects.memory import Memory
 from sidecar.dialects.openai import ChatReader
@@ -70,22 +73,36 @@ ANSWER = (
     b'over the lazy dog.","refusal":null},"logprobs":null,"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":24,"completion_tokens":32,"total_tokens":56}}'
 )
+MANY = tuple(
+    Provider(name=f"provider-{number}", kind="openai", base_url="http://many/v1")
+    for number in range(20)
+)
+LARGE = Settings(
+    routes=tuple(
+        Route(models=(model,), chain=tuple(Entry(provider=one, model=model) for one in MANY))
+        for model in ("small", "medium", "large", "vision", "thinking")
+    ),
+    providers=MANY,
+)
+OPENMETRICS = "application/openmetrics-text"
 MEMBER = Member("bench", Fleet(), lambda _: None)
 USAGE = Usage(input=24, output=32)
+TRACE = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", is_sampled=True)
+ATTEMPT = AttemptEnded(
+    request_id="r",
+    route="*",
+    provider="primary",
+    model="*",
+    outcome=Outcome.OK,
+    status=200,
+    duration_s=0.5,
+    usage=USAGE,
+    counts_tokens=True,
+)
 EVENTS: tuple[Event, ...] = (
     RequestStarted(route="*"),
     AttemptStarted(request_id="r", provider="primary", model="*"),
-    AttemptEnded(
-        request_id="r",
-        route="*",
-        provider="primary",
-        model="*",
-        outcome=Outcome.OK,
-        status=200,
-        duration_s=0.5,
-        usage=USAGE,
-        counts_tokens=True,
-    ),
+    ATTEMPT,
     RequestEnded(
         request_id="r",
         route="*",
@@ -274,6 +291,24 @@ def count_request() -> Callable[[], None]:
     return run
 
 
+def render_metrics(attempts: int) -> Callable[[], None]:
+    """Write all metrics of a large configuration, after so many attempts all over it."""
+    metrics = Metrics(LARGE, SystemClock(), Build("0", ""))
+    pairs = cycle((one.provider.name, one.model) for route in LARGE.routes for one in route.chain)
+    attempted = [
+        replace(ATTEMPT, provider=provider, model=model, duration_s=number / 10, trace=TRACE)
+        for number, (provider, model) in zip(range(attempts), pairs, strict=False)
+    ]
+    count = metrics.handlers[AttemptEnded]
+
+    def run() -> None:
+        for event in attempted:
+            count(event)
+        metrics.render(OPENMETRICS)
+
+    return run
+
+
 PIECES: tuple[tuple[str, Callable[[], None], int], ...] = (
     ("read an SSE event that comes alone", parse_events(1), 1),
     ("read an SSE event that comes with 15 more", parse_events(16), 16),
@@ -290,6 +325,8 @@ PIECES: tuple[tuple[str, Callable[[], None], int], ...] = (
     ("plan a chain of two", plan_chain(), 1),
     ("walk a chain of two to its end", walk_chain(), 1),
     ("report a request to the metrics", count_request(), 1),
+    ("render /metrics: 20 providers, 5 routes", render_metrics(0), 1),
+    ("count 1,000 attempts there, and the same", render_metrics(1000), 1),
 )
 
 

@@ -1,42 +1,44 @@
-"""A metric as a row of a table, and as what the Prometheus library writes out.
+"""A metric as a row of a table, and the text of it that is kept between scrapes.
 
-Labels are words with a space between.
+Labels are words with a space between. A state is one series as it stands: its label values, and
+what else its writer has to know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from itertools import compress, count, starmap, zip_longest
+from operator import ne
+from typing import Any, NamedTuple
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-)
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
-
+from sidecar.observe.metrics.text import Format, head, histogram_writer, number_writer
 from sidecar.observe.series import Numbers, Spreads
 
 PREFIX = "llm_failover_"  # of every name
 
-Bucket = tuple[str, float] | tuple[str, float, Exemplar]
-Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
+State = tuple[Any, ...]
+Write = Callable[..., str]
 
 
 class Counter(NamedTuple):
-    """A metric that only rises."""
+    """A metric that only rises. Its name ends in `_total`."""
 
     name: str
     help: str
     labels: str
     numbers: Numbers
 
-    def family(self) -> Family:
-        """It as it stands."""
-        labels = self.labels.split()
-        return filled(CounterMetricFamily(PREFIX + self.name, self.help, labels=labels), self)
+    def head(self, form: Format) -> str:
+        """The lines before its series."""
+        return head(PREFIX + self.name, self.help, "counter", form)
+
+    def writer(self) -> Write:
+        """What writes a state of it."""
+        return number_writer(PREFIX + self.name, self.labels.split())
+
+    def states(self, _: Format) -> list[State]:
+        """Every series."""
+        return [*self.numbers.rows()]
 
 
 class Gauge(NamedTuple):
@@ -47,10 +49,17 @@ class Gauge(NamedTuple):
     labels: str
     numbers: Numbers
 
-    def family(self) -> Family:
-        """It as it stands."""
-        labels = self.labels.split()
-        return filled(GaugeMetricFamily(PREFIX + self.name, self.help, labels=labels), self)
+    def head(self, form: Format) -> str:
+        """The lines before its series."""
+        return head(PREFIX + self.name, self.help, "gauge", form)
+
+    def writer(self) -> Write:
+        """What writes a state of it."""
+        return number_writer(PREFIX + self.name, self.labels.split())
+
+    def states(self, _: Format) -> list[State]:
+        """Every series."""
+        return [*self.numbers.rows()]
 
 
 class Histogram(NamedTuple):
@@ -61,49 +70,68 @@ class Histogram(NamedTuple):
     labels: str
     spreads: Spreads
 
-    def family(self) -> Family:
-        """It as it stands."""
-        labels, bounds = self.labels.split(), self.spreads.bounds[:-1]
-        marks = [*(str(float(bound)) for bound in bounds), "+Inf"]
-        metric = HistogramMetricFamily(PREFIX + self.name, self.help, labels=labels)
-        for values, counts, total in self.spreads.rows():
-            buckets: list[Bucket] = list(zip(marks, counts, strict=True))
-            for at, (value, (trace_id, unix_s)) in self.spreads.examples(values).items():
-                example = Exemplar({"trace_id": trace_id}, value, unix_s)
-                buckets[at] = (marks[at], counts[at], example)
-            metric.add_metric(values, buckets, total)
-        return metric
+    def head(self, form: Format) -> str:
+        """The lines before its series."""
+        return head(PREFIX + self.name, self.help, "histogram", form)
+
+    def writer(self) -> Write:
+        """What writes a state of it."""
+        return histogram_writer(PREFIX + self.name, self.labels.split(), self.spreads.bounds)
+
+    def states(self, form: Format) -> list[State]:
+        """Every series. Only OpenMetrics has exemplars."""
+        if form is Format.TEXT:
+            return [(*row, {}) for row in self.spreads.rows()]
+        return [(*row, self.spreads.examples(row[0])) for row in self.spreads.rows()]
 
 
 class Info(NamedTuple):
-    """A metric of facts that do not change; its name gets `_info`."""
+    """A metric of facts that do not change; its name ends in `_info`."""
 
     name: str
     help: str
     facts: Mapping[str, str]
 
-    def family(self) -> Family:
-        """It as it stands."""
-        return InfoMetricFamily(PREFIX + self.name, self.help, value=dict(self.facts))
+    def head(self, form: Format) -> str:
+        """The lines before its series."""
+        return head(PREFIX + self.name, self.help, "info", form)
+
+    def writer(self) -> Write:
+        """What writes a state of it."""
+        return number_writer(PREFIX + self.name, [*self.facts])
+
+    def states(self, _: Format) -> list[State]:
+        """The one series."""
+        return [(tuple(self.facts.values()), 1.0)]
 
 
 Row = Counter | Gauge | Histogram | Info
 Rows = tuple[Row, ...]
 
 
-class Catalogue(Collector):
-    """A table of metrics, in the form that a registry collects."""
+class Kept:
+    """The text of a metric, of which a scrape writes anew only what has changed since the last.
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    Series neither go nor change their order, so that each has its place. Not for two threads.
+    """
 
-    def collect(self) -> Iterator[Family]:
-        """Every metric as it stands."""
-        return (row.family() for row in self._rows)
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._write = row.writer()
+        self._states: list[State] = []
+        self._series: list[str] = []
+
+    def texts(self, form: Format) -> list[str]:
+        """The pieces of its text as it stands."""
+        states = self._row.states(form)
+        self._series += [""] * (len(states) - len(self._series))
+        changed = starmap(ne, zip_longest(states, self._states))
+        for at in compress(count(), changed):
+            self._series[at] = self._write(*states[at])
+        self._states = states
+        return [self._row.head(form), *self._series]
 
 
-def filled(metric: CounterMetricFamily | GaugeMetricFamily, row: Counter | Gauge) -> Family:
-    """`metric` with a series for each number of `row`."""
-    for values, number in row.numbers.rows():
-        metric.add_metric(values, number)
-    return metric
+def written(metrics: list[Kept], form: Format) -> bytes:
+    """All of `metrics`, without the end that OpenMetrics asks for."""
+    return "".join([text for kept in metrics for text in kept.texts(form)]).encode()

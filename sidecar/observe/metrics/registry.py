@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -25,7 +26,7 @@ from sidecar.core.events import (
     StreamInterrupted,
 )
 from sidecar.core.settings import Settings
-from sidecar.observe.metrics.families import Catalogue
+from sidecar.observe.metrics.families import Kept, written
 from sidecar.observe.metrics.table import (
     Build,
     of_asides,
@@ -39,6 +40,7 @@ from sidecar.observe.metrics.table import (
     of_store,
     of_tokens,
 )
+from sidecar.observe.metrics.text import Format
 from sidecar.observe.series import Spreads
 from sidecar.observe.standing import NOTHING_TO_SEE, Looks
 from sidecar.observe.store import StoreTallies
@@ -90,9 +92,10 @@ class Metrics:
             *of_store(self._store),
             *of_process(build, clock.unix(), self._lag_s),
         )
-        self._registry = CollectorRegistry()
-        self._registry.register(Catalogue(rows))
-        ProcessCollector(registry=self._registry)
+        self._kept = [Kept(row) for row in rows]
+        self._writing = Lock()
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
 
     def observe_loop_lag(self, seconds: float) -> None:
         """Note how late the event loop was."""
@@ -101,12 +104,15 @@ class Metrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """The metrics and their content type: OpenMetrics where the Accept header asks for it.
 
-        Takes some 10 µs a series, so a large configuration had better call it in a thread of its
-        own; that is safe.
+        The first time takes some 2 µs a series, later only what has changed is written anew. A
+        large configuration had better call it in a thread of its own; any number of them may.
         """
         self._breakers.look()
         self._asides.look()
         self._store.look()
+        form = Format.OPENMETRICS if OPENMETRICS in accept else Format.TEXT
         # not the header itself: the library trusts its version to be a number, and echoes it
-        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
-        return encode(self._registry), content_type
+        encode, content_type = choose_encoder(OPENMETRICS if form is Format.OPENMETRICS else "")
+        with self._writing:
+            ours = written(self._kept, form)
+        return ours + encode(self._process), content_type

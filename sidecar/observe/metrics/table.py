@@ -297,9 +297,9 @@ def of_process(build: Build, loaded_unix_s: float, lag_s: Spreads) -> Rows:
             "",
             constant(loaded_unix_s),
         ),
-        Info("config", "The configuration in force.", {"sha256": build.config_sha256}),
+        Info("config_info", "The configuration in force.", {"sha256": build.config_sha256}),
         Info(
-            "build",
+            "build_info",
             "The program.",
             {"version": build.version, "python": platform.python_version()},
         ),
