@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from prometheus_client.utils import floatToGoString
 
 from sidecar.core.events import Cause, Event, State
 from sidecar.core.outcome import Outcome
-from sidecar.observe.metrics import Build, Metrics
+from sidecar.observe.metrics import Build, Metrics, registry
 from sidecar.observe.metrics.families import (
     PREFIX,
     Counter,
@@ -230,6 +231,38 @@ def series_of(body: bytes) -> list[str]:
     return [line.partition(" # {")[0] for line in body.decode().splitlines()]
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns after a few steps each, so that they meet amid everything."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual_s)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_one_scrape_writes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, steps = told(), list[str]()
+    scrapes: list[Future[tuple[bytes, str]]] = []
+
+    def writing(kept: list[Kept], form: Format) -> bytes:
+        steps.append("begins")
+        if len(steps) == 1:
+            scrapes.append(threads.submit(metrics.render, ""))
+        for _ in range(100_000):  # turns enough for the other to come in, if it could
+            scrapes[0].done()
+        steps.append("ends")
+        return written(kept, form)
+
+    monkeypatch.setattr(registry, "written", writing)
+    with ThreadPoolExecutor(1) as threads:
+        metrics.render("")
+        scrapes[0].result()
+
+    assert steps == ["begins", "ends", "begins", "ends"]
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_scrapes_at_once_while_requests_are_counted_are_each_whole() -> None:
     metrics, chance = told(), random.Random(1)
     outcomes = list(Outcome)
