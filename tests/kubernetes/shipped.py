@@ -6,10 +6,12 @@ The renderings lie in `rendered/`, so that they can be tested without kubectl. A
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +58,15 @@ def sources() -> str:
     return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
 
+@cache
+def rendered(overlay: str) -> tuple[Json, ...]:
+    """What its rendering says; for all to read."""
+    return tuple(yaml.load_all(file_of(overlay).read_text(), yaml.CSafeLoader))
+
+
 def documents(overlay: str) -> list[Json]:
     """What would be applied."""
-    return list(yaml.safe_load_all(file_of(overlay).read_text()))
+    return copy.deepcopy(list(rendered(overlay)))
 
 
 def every_document() -> Iterator[tuple[str, Json]]:
