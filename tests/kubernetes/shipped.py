@@ -1,7 +1,7 @@
 """What is shipped for Kubernetes: as it lies there, and as kustomize renders it.
 
 The renderings lie in `rendered/`, so that they can be tested without kubectl. After a change in
-`deploy/k8s`, `python -m tests.kubernetes.shipped` writes them anew, with it.
+`deploy/k8s`, `make manifests` writes them anew, with it.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ def file_of(overlay: str) -> Path:
 def sources() -> str:
     """A digest of everything that the renderings are made of."""
     files = sorted(
-        path
-        for path in K8S.rglob("*")
-        if path.is_file() and path.relative_to(K8S).parts[0] not in ELSEWHERE
+        path for path in K8S.rglob("*.yaml") if path.relative_to(K8S).parts[0] not in ELSEWHERE
     )
     told = [f"{file.relative_to(K8S)}\0{file.read_text()}" for file in files]
     return hashlib.sha256("\0".join(told).encode()).hexdigest()

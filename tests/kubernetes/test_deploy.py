@@ -75,7 +75,7 @@ def too_new(version: str, overlay: str) -> list[str]:
 
 @EACH_OVERLAY
 def test_what_is_rendered_is_of_these_sources(overlay: str) -> None:
-    assert SOURCES.read_text().strip() == sources(), "python -m tests.kubernetes.shipped"
+    assert SOURCES.read_text().strip() == sources(), "make manifests"
     if KUBECTL:
         assert list(yaml.load_all(kustomize(overlay), yaml.CSafeLoader)) == documents(overlay)
 
