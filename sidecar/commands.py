@@ -192,6 +192,7 @@ def webhook(options: Options) -> int:
     """Put the sidecar into pods at their admission, for API servers."""
     import asyncio
     from pathlib import Path
+    from ssl import SSLError
 
     from sidecar.clock import SystemClock
     from sidecar.core.settings import LogSettings
@@ -203,8 +204,15 @@ def webhook(options: Options) -> int:
     certificate = Certificate(Path(options.cert), Path(options.key))
     try:
         asyncio.run(answer(Webhook(options.listen, injection(options), certificate, SystemClock())))
+    except SSLError:
+        complain(
+            "sidecar: --cert, --key: must be files with a certificate and its key, as PEM, "
+            f"got {options.cert}, {options.key}"
+        )
+        return FAILED
     except OSError as error:
-        complain(f"sidecar: {options.listen}, {options.cert}, {options.key}: {error}")
+        file = f"{error.filename}: {error.strerror}" if error.filename else ""
+        complain(f"sidecar: {file or taken(options.listen) or error}")
         return FAILED
     return DONE
 

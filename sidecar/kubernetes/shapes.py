@@ -20,18 +20,23 @@ TYPES: tuple[tuple[type, str], ...] = (
 
 
 class Malformed(ValueError):
-    """It is no pod: `path: what is wanted, got WHAT`."""
+    """It is no pod: `path: what is wanted, got WHAT`. Texts are not quoted: they may be keys."""
 
     def __init__(self, path: str, wanted: str, got: object) -> None:
-        super().__init__(f"{path}: {wanted}, got {described(got)}")
+        shown = named(got) if isinstance(got, str) else described(got)
+        super().__init__(f"{path}: {wanted}, got {shown}")
+
+
+def named(value: object) -> str:
+    """Of which kind `value` is."""
+    if value is None:
+        return "nothing"
+    return next((name for kind, name in TYPES if isinstance(value, kind)), "something else")
 
 
 def described(value: object) -> str:
-    """What `value` is; only short plain values are quoted, others may hold anything."""
-    if value is None:
-        return "nothing"
-    name = next((name for kind, name in TYPES if isinstance(value, kind)), "something else")
-    return f"{name} ({value!r:.{SHOWN}})" if isinstance(value, (str, int)) else name
+    """Of which kind `value` is, and what it says if that is short and plain."""
+    return f"{named(value)} ({value!r:.{SHOWN}})" if isinstance(value, str | int) else named(value)
 
 
 def mapping(value: object, path: str) -> Mapping[str, Any]:

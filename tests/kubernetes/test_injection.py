@@ -189,7 +189,7 @@ def test_a_port_is_8787_where_the_policy_is_not_told_of_another() -> None:
         ({}, "spec: must be a mapping, got nothing"),
         ({"spec": []}, "spec: must be a mapping, got a list"),
         ({"spec": {}}, "spec.containers: must have at least one container, got nothing"),
-        ({"spec": {"containers": "x"}}, "spec.containers: must be a list, got a string ('x')"),
+        ({"spec": {"containers": "sk-secret"}}, "spec.containers: must be a list, got a string"),
         ({"spec": {"containers": [1]}}, "spec.containers[0]: must be a mapping, got a number (1)"),
         (
             {"spec": {"containers": [{"name": True}]}},
@@ -201,7 +201,7 @@ def test_a_port_is_8787_where_the_policy_is_not_told_of_another() -> None:
         ),
         (pod({"volumes": 2.5}), "spec.volumes: must be a list, got a number"),
         (pod({"initContainers": [{}]}), "spec.initContainers[0].name: must be a string"),
-        (pod({"os": "linux"}), "spec.os: must be a mapping, got a string ('linux')"),
+        (pod({"os": "linux"}), "spec.os: must be a mapping, got a string"),
         (pod(labels=[]), "metadata.labels: must be a mapping, got a list"),
         ({"metadata": 1, "spec": {}}, "metadata: must be a mapping, got a number (1)"),
     ],
@@ -212,6 +212,7 @@ def test_what_is_no_pod_is_told_with_its_place(broken: object, said: str) -> Non
         patch(broken, PLAIN)
 
     assert str(error.value).startswith(said)
+    assert "sk-secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -392,4 +394,30 @@ def test_a_port_that_cannot_be_is_told_of(capsys: Capture) -> None:
     assert run("inject", "-f", "-", "--image", "x:1", "--port", "9464") == 2
     assert capsys.readouterr().err == (
         "sidecar: --port: must be from 1 to 65535 and not 9464, got 9464\n"
+    )
+
+
+# What the library costs, only who asks for it pays
+
+
+def test_who_serves_does_not_load_it() -> None:
+    words = "import sys, sidecar.cli, sidecar.serving; print(*sys.modules, sep='\\n')"
+    told = subprocess.run(  # noqa: S603  our own words
+        [sys.executable, "-c", words], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert "\nsidecar.serving\n" in told
+    assert "ruamel" not in told
+    assert "sidecar.kubernetes" not in told
+
+
+def test_who_has_it_not_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.delitem(sys.modules, "sidecar.kubernetes.manifests")
+    monkeypatch.setitem(sys.modules, "ruamel.yaml", None)
+
+    assert run("inject", "-f", "-", "--image", "x:1") == 1
+    assert capsys.readouterr().err == (
+        "sidecar: inject needs ruamel.yaml: pip install llm-failover-sidecar[kubernetes]\n"
     )

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -278,17 +279,30 @@ async def test_the_process_serves_until_it_is_told_to_leave_and_a_little_longer(
     assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize("missing", ["certificate", "port"])
-def test_what_keeps_it_from_starting_is_told(missing: str, mounted: Mounted) -> None:
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("certificate", "--cert, --key: must be files with a certificate and its key, as PEM, got"),
+        ("file", "/nowhere: No such file or directory"),
+        ("port", "cannot listen on 127.0.0.1:"),
+    ],
+    ids=["certificate", "file", "port"],
+)
+def test_what_keeps_it_from_starting_is_told(missing: str, said: str, mounted: Mounted) -> None:
     key = mounted.certificate.key
-    cert = Path(os.devnull) if missing == "certificate" else mounted.certificate.cert
-    listen = "203.0.113.1:1" if missing == "port" else "127.0.0.1:0"
-    words = ("webhook", "--listen", listen, "--cert", str(cert), "--key", str(key), "--image", "x")
-
-    ended = subprocess.run(  # noqa: S603  our own words
-        [sys.executable, "-m", "sidecar", *words], stderr=subprocess.PIPE, text=True, check=False
-    )
+    certs = {"certificate": Path(os.devnull), "file": Path("/nowhere")}
+    cert = certs.get(missing, mounted.certificate.cert)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1] if missing == "port" else 0
+        files = ("--cert", str(cert), "--key", str(key))
+        words = ("webhook", "--listen", f"127.0.0.1:{port}", *files, "--image", "x")
+        ended = subprocess.run(  # noqa: S603  our own words
+            [sys.executable, "-m", "sidecar", *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("sidecar: ")
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith(f"sidecar: {said}")
+    assert ended.stderr.count("\n") == 1
