@@ -67,7 +67,7 @@ def pass_on_from_taken(listed: Listed) -> None:
     above: Any = None
     for item in listed.items:
         if place_of(item, items) is not None:
-            above = item
+            above = item or above
             continue
         follows = behind(item)
         if "#" in follows and above is not None:

@@ -77,13 +77,15 @@ def take_out(place: Place) -> str | None:
 
 def changed(text: str, change: Change) -> Changed:
     """`text` with `change` made to every pod."""
-    line_end = "\r\n" if "\r\n" in text else "\n"
+    by_windows = 0 < text.count("\n") == text.count("\r\n")
+    read = text.replace("\r\n", "\n") if by_windows else text
     result = Changed()
     line = 0
-    for number, document in enumerate(documents(text.replace("\r\n", "\n")), start=1):
+    for number, document in enumerate(documents(read), start=1):
         result.text += Document(document, number, line).changed(change, result)
         line += document.count("\n")
-    result.text = result.text.replace("\n", line_end)
+    if by_windows:
+        result.text = result.text.replace("\n", "\r\n")
     return result
 
 

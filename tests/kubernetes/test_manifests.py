@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -16,6 +17,7 @@ from sidecar.cli import main
 from sidecar.kubernetes.injection import container, volume
 from sidecar.kubernetes.manifests import Unreadable, cleaned, injected
 from tests.kubernetes.pods import IMAGE, PLAIN
+from tests.kubernetes.test_review import ANYTHING, FULL, places, replaced
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
@@ -197,6 +199,10 @@ def test_what_is_taken_out_leaves_the_text_as_it_was() -> None:
     assert cleaned(injected(SHOP, PLAIN).text).text == SHOP
 
 
+def test_line_ends_that_differ_stay_to_the_byte() -> None:
+    assert injected("a: 1\r\nb: 2\n---\r\nc: 3\n", PLAIN).text == "a: 1\r\nb: 2\n---\r\nc: 3\n"
+
+
 def test_line_ends_of_windows_stay() -> None:
     result = injected(SHOP.replace("\n", "\r\n"), PLAIN).text
 
@@ -234,6 +240,28 @@ def text_or_error(text: str) -> str:
         return injected(text, PLAIN).text
     except Unreadable as error:
         return str(error)
+
+
+MANIFEST = {**FULL["request"]["object"], "apiVersion": "v1", "kind": "Pod"}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(places(MANIFEST)), ANYTHING)
+def test_a_pod_with_anything_anywhere_is_refused_or_gets_in_and_out(
+    way: tuple[Any, ...], new: Any
+) -> None:
+    text = written(replaced(MANIFEST, way, new))
+    once = text_or_error(text)
+
+    if not once.startswith("document "):
+        assert text_or_error(once) == once
+        assert "llm-failover-config" not in cleaned(once).text
+
+
+def written(value: Any) -> str:
+    out = StringIO()
+    YAML(typ="safe").dump(value, out)
+    return out.getvalue()
 
 
 SHARED = """\
