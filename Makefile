@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench schema dashboards lock clean
+.PHONY: help demo run test check bench schema dashboards manifests lock clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ schema: $(VENV)/ready ## write config/schema.json anew
 dashboards: $(VENV)/ready ## write the dashboards and the PrometheusRule in deploy/ anew
 	@$(BIN)/python -m deploy.grafana.build
 
+manifests: $(VENV)/ready-test ## render deploy/k8s anew for its tests; needs kubectl
+	@$(BIN)/python -m tests.kubernetes.shipped
+
 lock: ## resolve the locked versions anew from pyproject.toml
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv
 	@printf 'hatchling\neditables\n' > $(VENV)-lock/build.in
@@ -42,6 +45,9 @@ lock: ## resolve the locked versions anew from pyproject.toml
 	@$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --extra test -c requirements.lock \
 		pyproject.toml $(VENV)-lock/build.in -o requirements-test.lock
+	@$(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --extra redis --extra otel --extra kubernetes \
+		-c requirements-test.lock pyproject.toml -o requirements-image.lock
 	@rm -rf $(VENV)-lock
 
 clean: ## remove everything that the words above made

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from sidecar.core.settings import Address
 
 ABOUT = "A reverse proxy that answers OpenAI calls from the first provider that can."
-FOOT = "Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration."
-COMMANDS = "commands, of which `sidecar COMMAND --help` says more"
+COMMANDS = "`COMMAND --help` says more; exit codes: 0 done, 1 failed, 2 wrong usage"
 SOURCES = """\
 Without a FILE: $SIDECAR_CONFIG, else /etc/sidecar/config.yaml if it is there,
 else the environment: GEMINI_API_KEY, HF_TOKEN, OPENAI_API_KEY, ..."""
@@ -40,6 +39,9 @@ Configuration, keys, the way to each provider (DNS, TCP, TLS, an answer), the
 store, ports, clock, memory, open files. Only --live sends keys and is billed.
 1 where anything is ✗.
 """
+INJECTION = """\
+A container that has a variable of its own keeps it. `llm-failover.dev/inject:
+"false"` on a pod leaves it alone. docs/kubernetes.md says more."""
 
 Run = Callable[[Options], int]
 Words = Any  # argparse has no public name for what holds the commands
@@ -68,7 +70,6 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="sidecar",
         description=ABOUT,
-        epilog=FOOT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -77,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     add_serving(words)
     add_reading(words)
     add_asking(words)
+    add_kubernetes(words)
     return root
 
 
@@ -138,6 +140,38 @@ def add_asking(words: Words) -> None:
     word.add_argument("--reason", metavar="TEXT", help="a line for whoever looks at it")
     word = asking(words, commands.release)
     word.add_argument("provider", metavar="PROVIDER", help="as status names it")
+
+
+def add_kubernetes(words: Words) -> None:
+    """The commands that put the sidecar beside other containers."""
+    word = command(words, commands.inject, INJECTION)
+    word.add_argument(
+        "-f", dest="file", metavar="FILE", required=True, help="manifests; - is stdin"
+    )
+    which = word.add_mutually_exclusive_group(required=True)
+    which.add_argument("--image", metavar="IMAGE", help="the sidecar's image")
+    which.add_argument("--uninject", action="store_true", help="take it out again")
+    add_injection(word)
+
+    word = command(words, commands.webhook, INJECTION)
+    word.add_argument("--listen", metavar="H:P", type=address, default="0.0.0.0:8443")
+    word.add_argument("--cert", metavar="FILE", required=True, help="PEM; read anew on a change")
+    word.add_argument("--key", metavar="FILE", required=True)
+    word.add_argument("--image", metavar="IMAGE", required=True, help="the sidecar's image")
+    add_injection(word)
+
+
+def add_injection(word: argparse.ArgumentParser) -> None:
+    """What may be different about a sidecar and what applications are told of it."""
+    word.add_argument("--port", metavar="N", type=int, default=8787, help="8787")
+    word.add_argument("--config-map", metavar="NAME", default="llm-failover", help="llm-failover")
+    word.add_argument(
+        "--secret", metavar="NAME", default="llm-failover-keys", help="llm-failover-keys"
+    )
+    for name in ("openai-api-base", "anthropic-base-url", "dummy-api-key"):
+        variable = name.removeprefix("dummy-").upper().replace("-", "_")
+        variable = variable.replace("API_KEY", "OPENAI_API_KEY")
+        word.add_argument(f"--{name}", action="store_true", help=f"set {variable}, too")
 
 
 def asking(words: Words, run: Run) -> argparse.ArgumentParser:

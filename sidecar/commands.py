@@ -19,6 +19,7 @@ from sidecar.output import complain, say
 if TYPE_CHECKING:
     from sidecar.config import Loaded
     from sidecar.core.settings import Address
+    from sidecar.kubernetes.injection import Injection
     from sidecar.remote import Json, Remote
     from sidecar.terminal.screen import Screen
 
@@ -172,6 +173,86 @@ def hold(options: Options) -> int:
 def release(options: Options) -> int:
     """Let a held breaker decide for itself again."""
     return ask(options, lambda remote: change(remote, options.provider, "release"))
+
+
+def inject(options: Options) -> int:
+    """Put the sidecar into manifests: YAML in, YAML out."""
+    try:
+        from sidecar.kubernetes.manifests import Unreadable, cleaned, injected
+    except ModuleNotFoundError:
+        complain("sidecar: inject needs ruamel.yaml: pip install llm-failover-sidecar[kubernetes]")
+        return FAILED
+
+    name = "standard input" if options.file == "-" else options.file
+    try:
+        text = read_text(options.file)
+        result = cleaned(text) if options.uninject else injected(text, injection(options))
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"sidecar: {name}: {getattr(error, 'strerror', None) or 'must be UTF-8'}")
+        return FAILED
+    except Unreadable as error:
+        complain(f"sidecar: {name}: {error}")
+        return USAGE
+    for note in result.notes:
+        complain(f"{name}: {note}")
+    sys.stdout.write(result.text)
+    return DONE
+
+
+def read_text(file: str) -> str:
+    """The text of a file, or of standard input for `-`, with its line ends as they are."""
+    with open(
+        0 if file == "-" else file, encoding="utf-8", newline="", closefd=file != "-"
+    ) as source:
+        return source.read()
+
+
+def webhook(options: Options) -> int:
+    """Put the sidecar into pods at their admission, for API servers."""
+    import asyncio
+    from pathlib import Path
+    from ssl import SSLError
+
+    from sidecar.clock import SystemClock
+    from sidecar.core.settings import LogSettings
+    from sidecar.kubernetes.webhook import Certificate, Webhook
+    from sidecar.kubernetes.webhook import serve as answer
+    from sidecar.observe.logs import setup
+
+    setup(LogSettings())
+    certificate = Certificate(Path(options.cert), Path(options.key))
+    try:
+        asyncio.run(answer(Webhook(options.listen, injection(options), certificate, SystemClock())))
+    except SSLError:
+        complain(
+            "sidecar: --cert, --key: must be files with a certificate and its key, as PEM, "
+            f"got {options.cert}, {options.key}"
+        )
+        return FAILED
+    except OSError as error:
+        file = f"{error.filename}: {error.strerror}" if error.filename else ""
+        complain(f"sidecar: {file or taken(options.listen) or error}")
+        return FAILED
+    return DONE
+
+
+def injection(options: Options) -> Injection:
+    """What the options say of a sidecar, or an end with what is wrong with it."""
+    from sidecar.kubernetes.injection import Injection
+
+    try:
+        return Injection(
+            image=options.image,
+            port=options.port,
+            config_map=options.config_map,
+            secret=options.secret,
+            openai_api_base=options.openai_api_base,
+            anthropic_base_url=options.anthropic_base_url,
+            dummy_api_key=options.dummy_api_key,
+        )
+    except ValueError as error:
+        complain(f"sidecar: --{error}")
+        raise SystemExit(USAGE) from error
 
 
 def change(remote: Remote, breaker: str, word: str, **body: str) -> None:

@@ -42,6 +42,7 @@ IMPURE = frozenset(
 OWNERS = {
     "opentelemetry": "sidecar.observe.tracing",
     "prometheus_client": "sidecar.observe.metrics",
+    "ruamel": "sidecar.kubernetes",
     "time": "sidecar.clock",
     "yaml": "sidecar.config",
 }
@@ -236,6 +237,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         (of_another_owner, "proxy.relay", "from time import monotonic"),
         (of_another_owner, "observe.metrics_text", "from prometheus_client import Counter"),
         (of_another_owner, "observe.logs", "from opentelemetry import trace"),
+        (of_another_owner, "config.document", "from ruamel.yaml import YAML"),
         (asking_for_the_date, "app", "from datetime import datetime\ndatetime.now()"),
         (asking_for_the_date, "app", "import datetime as d\nd.date.today()"),
         (store_that_decides, "fleet.stores.redis", "from sidecar.core.breaker import step"),

@@ -31,6 +31,7 @@ Capture = pytest.CaptureFixture[str]
 COMMANDS = (
     *("serve", "demo", "drill", "doctor", "check", "explain", "schema"),
     *("status", "report", "reset", "hold", "release"),
+    *("inject", "webhook"),
 )
 CONFIG = """\
 providers: {local: {kind: openai, base_url: "http://127.0.0.1:8000/v1"}}
@@ -106,6 +107,10 @@ def test_the_version_is_told(capsys: Capture) -> None:
         ["hold", "gemini", "open", "--for", "soon"],
         ["release"],
         ["status", "--admin", "here"],
+        ["inject", "-f", "-"],
+        ["inject", "-f", "-", "--uninject", "--image", "x"],
+        ["inject", "-f", "-", "--image", "x", "--port", "y"],
+        ["webhook", "--image", "x"],
     ],
     ids=" ".join,
 )

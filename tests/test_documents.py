@@ -31,7 +31,8 @@ from tests.observe.test_status import Breaker
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = (ROOT / "README.md", ROOT / "deploy" / "README.md", *sorted(DOCS.rglob("*.md")))
+DEPLOY = ROOT / "deploy"
+PAGES = (ROOT / "README.md", *sorted(DEPLOY.rglob("*.md")), *sorted(DOCS.rglob("*.md")))
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 EACH_KIND = pytest.mark.parametrize(("kind", "preset"), PRESETS.items(), ids=PRESETS)
 
