@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 
 from sidecar.clock import Clock
 from sidecar.config import ConfigError, Loaded, Problem, find_config, load
@@ -22,6 +20,7 @@ from sidecar.doctor.machine import judge_clock, judge_descriptors, judge_memory
 from sidecar.doctor.ports import judge_port, look_at_port
 from sidecar.doctor.reaching import reach
 from sidecar.doctor.store import StoreSeen, judge_store
+from sidecar.observe.logs import silence
 from sidecar.proxy.credential import UnusableCredential
 from sidecar.proxy.credentials import credentials_of
 
@@ -113,17 +112,6 @@ async def examine_keys(provider: Provider, clock: Clock) -> Finding:
     except UnusableCredential as error:
         return bad(provider.name, KEYS, str(error), "do what it says, where the sidecar runs")
     return judge_keys(provider, preset)
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """No log: what goes wrong is told as a finding."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def unfit_for_calls(findings: Findings) -> set[str]:

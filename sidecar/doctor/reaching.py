@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
@@ -25,7 +24,7 @@ from sidecar.core.answer import AnswerFailed
 from sidecar.core.settings import Limits, Provider
 from sidecar.doctor.finding import counted
 from sidecar.doctor.line import Line, Stage, Step, Trouble, Way
-from sidecar.doctor.resolving import Found, resolve
+from sidecar.fleet.stores.names import Found, Names
 from sidecar.proxy.upstream import FOREIGN_ERRORS
 from sidecar.proxy.wire import Answer, Request, Wire
 
@@ -99,7 +98,7 @@ async def walk_on(provider: Provider, wire: Wire, clock: Clock) -> Steps:
     said = f"{near.host}: {counted(len(found), 'address', 'addresses')}"
     yield Step(stage=Stage.DNS, took_s=clock.monotonic() - began_s, said=said)
     began_s = clock.monotonic()
-    await knock(found, connect_s)
+    await knock(found, near.port or 0, connect_s)
     through = "the proxy listens at" if provider.proxy else "listens at"
     said = f"{through} port {near.port}"
     yield Step(stage=Stage.TCP, took_s=clock.monotonic() - began_s, said=said)
@@ -108,24 +107,24 @@ async def walk_on(provider: Provider, wire: Wire, clock: Clock) -> Steps:
     yield await ask_root(wire, provider, clock)
 
 
-async def look_up(url: URL, within_s: float) -> Found:
+async def look_up(url: URL, within_s: float) -> list[Found]:
     """The addresses of the host."""
     try:
         async with asyncio.timeout(within_s):
-            return await resolve(url.raw_host or "", url.port or 0)
+            return await Names().look_up(url.raw_host or "")
     except TimeoutError:
         raise late(Trouble.SILENT_DNS, within_s) from None
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         raise Cut(Trouble.UNKNOWN_NAME, f"{url.host}: {words_of(error)}") from error
 
 
-async def knock(found: Found, within_s: float) -> None:
+async def knock(found: list[Found], port: int, within_s: float) -> None:
     """Connect to the first of the addresses that lets us, and hang up."""
     addresses = found[:MOST_ADDRESSES]
     last = OSError("no address")
     for address in addresses:
         try:
-            return await connect(address, within_s / len(addresses))
+            return await connect(address, port, within_s / len(addresses))
         except OSError as error:  # a timeout, too
             last = error
     if isinstance(last, TimeoutError):
@@ -134,13 +133,12 @@ async def knock(found: Found, within_s: float) -> None:
     raise Cut(Trouble.REFUSED if refused else Trouble.UNREACHABLE, words_of(last)) from last
 
 
-async def connect(address: tuple[Any, ...], within_s: float) -> None:
+async def connect(found: Found, port: int, within_s: float) -> None:
     """Connect, and hang up. Raises `OSError`."""
-    family, kind, protocol, _, where = address
-    with socket.socket(family, kind, protocol) as one:
+    with socket.socket(found.family) as one:
         one.setblocking(False)
         async with asyncio.timeout(within_s):
-            await asyncio.get_running_loop().sock_connect(one, where)
+            await asyncio.get_running_loop().sock_connect(one, (found.address, port))
 
 
 async def secure(wire: Wire, within_s: float, clock: Clock) -> Step:

@@ -19,11 +19,11 @@ from sidecar.doctor.examination import (
     examine_alone,
     has_failed,
     loaded_from,
-    silence,
     unfit_for_calls,
 )
 from sidecar.doctor.live import call_all, entries_of, judge_call, not_asked, price_told
 from sidecar.doctor.report import Report, as_json, as_text
+from sidecar.observe.logs import silence
 
 CLOCK = SystemClock()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sidecar.clock import SystemClock
 from sidecar.drill.promise import Sight
 from sidecar.drill.stage import set_stage
 from sidecar.drill.table import Scenario
+from sidecar.observe.logs import silence
 
 BUSY_AT_ONCE = 20  # each has its sidecar and providers in this process: more would be late
 PATIENT_AT_ONCE = 36  # these only wait, but each holds a dozen sockets
@@ -141,14 +140,3 @@ async def play(scenario: Scenario) -> Sight:
     except Exception as error:  # one that cannot be played must not hide what the others show
         wrong = f"{type(error).__name__}: {error}"
         return Sight(saw="could not be played", seconds=0.0, hits={}, wrongs=(wrong,))
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """No log: what goes wrong here is meant to."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from sidecar.clock import Clock
-from sidecar.core.breaker import Bury, Cool, Lease, Merge, Op, Trip, step
+from sidecar.core.breaker import Bury, Cool, Lease, Merge, Op, step
 from sidecar.core.events import State
 from sidecar.core.record import Record, Slot
 from sidecar.fleet.asking import Asking
@@ -252,16 +252,11 @@ class BackgroundLane:
         log.info("breaker store is back: the fleet decides")
         self._asks.recovered()
         self._is_alone = False
-        fresh_s = self._clock.monotonic() - FRESH_S
-        proposed = [
-            one
-            for one in self._pending.proposals()
-            if one.since_s >= fresh_s and self._may_open(one.name)
-        ]
-        self._listener.regained([one.name for one in proposed])
-        for one in proposed:
-            epoch = self._listener.known(one.name).epoch
-            self.put(one.name, replace(one.op, epoch=epoch) if isinstance(one.op, Trip) else one.op)
+        fresh = self._pending.proposals(self._clock.monotonic() - FRESH_S)
+        proposed = {name: trip for name, trip in fresh.items() if self._may_open(name)}
+        self._listener.regained(proposed)
+        for name, trip in proposed.items():
+            self.put(name, replace(trip, epoch=self._listener.known(name).epoch))
 
     def _may_open(self, name: str) -> bool:
         """Whether it is still open here, and the store could open it. Else its word is followed."""

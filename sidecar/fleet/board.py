@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from functools import partial
 from random import random
@@ -142,7 +142,7 @@ class Board:
                 cell.go_alone(alone(cell.record, self.pod, now_ms, random()))
             self._tell(cell)
 
-    def regained(self, proposed: Sequence[str]) -> None:
+    def regained(self, proposed: Container[str]) -> None:
         """The store's word stands again; what is `proposed` to it is open here until it moves."""
         for cell in self.cells.values():
             if cell.name not in proposed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -69,7 +69,7 @@ class Listener(Protocol):
         """Hear that the store is out of reach: this pod decides alone."""
         ...
 
-    def regained(self, proposed: Sequence[str]) -> None:
+    def regained(self, proposed: Container[str]) -> None:
         """Hear that the store answers again, and all its words were heard: they win.
 
         `proposed` are the breakers that this pod has just proposed to open.

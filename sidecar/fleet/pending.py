@@ -38,7 +38,7 @@ class Pending:
     def __init__(self) -> None:
         self._waiting: dict[Key, Waiting] = {}
         self._unanswered: dict[Key, Waiting] = {}
-        self._proposed: dict[str, Waiting] = {}
+        self._proposed: dict[str, tuple[Trip, float]] = {}  # and since when
         self._under_way: Key = ()
         self._takes_leases = True
 
@@ -99,10 +99,9 @@ class Pending:
         if isinstance(waiting.op, Trip):
             self._proposed.pop(waiting.name, None)
             if waiting.op.weight >= QUORUM:
-                self._proposed[waiting.name] = waiting
+                self._proposed[waiting.name] = waiting.op, waiting.since_s
 
-    def proposals(self) -> list[Waiting]:
-        """What was to be proposed, once."""
-        proposed = list(self._proposed.values())
-        self._proposed.clear()
-        return proposed
+    def proposals(self, fresh_s: float) -> dict[str, Trip]:
+        """What was to be proposed, once, by its breaker; nothing from before `fresh_s`."""
+        proposed, self._proposed = self._proposed, {}
+        return {name: trip for name, (trip, since_s) in proposed.items() if since_s >= fresh_s}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from sidecar.clock import Clock
@@ -229,3 +230,14 @@ def where(error: BaseException) -> str:
     """The way to `error`, innermost last; without its message, which may quote a prompt."""
     frames = traceback.extract_tb(error.__traceback__)
     return " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-10:])
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """No log: what goes wrong is meant to, or told in another way."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

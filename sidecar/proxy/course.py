@@ -86,7 +86,8 @@ class Course:
 
         `None` where there is no leave for any, or no answer.
         """
-        await self._until_ready(step.entry)
+        if self._is_worth_a_wait(step.entry):
+            await self._ports.breakers.ready(step.entry)
         permit = self.leave(step)
         if permit is None:
             return None
@@ -179,12 +180,10 @@ class Course:
 
     # Turns
 
-    async def _until_ready(self, entry: Entry) -> None:
-        """Wait a moment for leave where nobody else is left, or calls are rare."""
-        breakers = self._ports.breakers
-        waits = self._failover.is_at_end or breakers.is_worth_a_wait(entry)
-        if waits and not self._ports.would_leave(entry):
-            await breakers.ready(entry)
+    def _is_worth_a_wait(self, entry: Entry) -> bool:
+        """Whether leave is to be waited for: there is none, and nobody else, or calls are rare."""
+        waits = self._failover.is_at_end or self._ports.breakers.is_worth_a_wait(entry)
+        return waits and not self._ports.would_leave(entry)
 
     async def _turn(self, step: Try, permit: Permit) -> Attempt:
         """A provider's turn: a try, and where that failed the further ones that it is worth."""

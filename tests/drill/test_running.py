@@ -13,11 +13,12 @@ from sidecar.drill import running
 from sidecar.drill.place import Mode
 from sidecar.drill.promise import Promise, Sight
 from sidecar.drill.row import Row
-from sidecar.drill.running import Result, play, run, silence
+from sidecar.drill.running import Result, play, run
 from sidecar.drill.stage import Stage
 from sidecar.drill.stand_ins import Cast
 from sidecar.drill.table import Scenario
 from sidecar.faults.catalog import OK
+from sidecar.observe.logs import silence
 from tests.drill.settings import place_of
 
 QUICK = Promise(endings=frozenset(), within_s=1.0)

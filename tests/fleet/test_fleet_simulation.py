@@ -2,7 +2,7 @@
 
 Each life is made from a seed: a failure names it with the setting, and
 `live(SETTINGS[name], seed)` lives it again. How many are lived is said by the environment:
-`SIDECAR_LIVES=1000 pytest tests/fleet/test_fleet_simulation.py` for a quarter of an hour.
+`SIDECAR_LIVES=1000 pytest tests/fleet/test_fleet_simulation.py` for some twenty minutes.
 """
 
 from __future__ import annotations

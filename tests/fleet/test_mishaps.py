@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,6 @@ from tests.fleet.scene import (
     DOWN,
     OK,
     SILENT,
-    DistantStore,
     FakeClock,
     Pod,
     entry,
@@ -30,21 +28,6 @@ from tests.fleet.test_outage import lose, regain
 
 BROKEN = Ending(outcome=Outcome.STREAM_TRUNCATED, status=200)
 HOUR_S = 3600.0
-
-
-@pytest.fixture
-async def pods() -> AsyncIterator[Pods]:
-    fleet = Pods()
-    fleet.clock = FakeClock()
-    fleet.store = DistantStore(fleet.clock)
-    fleet.extend(Pod(fleet.clock, fleet.store, entries=ENTRIES, name=name) for name in "ab")
-    for pod in fleet:
-        await pod.breakers.open()
-    await fleet.turn(2.5)
-    yield fleet
-    fleet.store.gate.set()
-    for pod in fleet:
-        await pod.breakers.close()
 
 
 def newcomer(pods: Pods, ahead_s: float = 0.0) -> Pod:

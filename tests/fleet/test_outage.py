@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -16,25 +15,10 @@ from sidecar.core.record import Policy, Record, Slot, Why
 from sidecar.fleet.health import DEGRADED_AFTER, LONGEST_RETRY_S, Health
 from sidecar.fleet.stores.base import Swap, Unreadable
 from sidecar.fleet.stores.memory import MemoryStore
-from tests.fleet.scene import DOWN, OK, DistantStore, FakeClock, Pod, settled
-from tests.fleet.test_lane import ENTRIES, OTHER, Pods, open_fleet
+from tests.fleet.scene import DOWN, OK, Pod, settled
+from tests.fleet.test_lane import OTHER, Pods, open_fleet
 
 LONG_S = 15.0  # longer than any pause between two looks at the store
-
-
-@pytest.fixture
-async def pods() -> AsyncIterator[Pods]:
-    fleet = Pods()
-    fleet.clock = FakeClock()
-    fleet.store = DistantStore(fleet.clock)
-    fleet.extend(Pod(fleet.clock, fleet.store, entries=ENTRIES, name=name) for name in "ab")
-    for pod in fleet:
-        await pod.breakers.open()
-    await fleet.turn(2.5)
-    yield fleet
-    fleet.store.gate.set()
-    for pod in fleet:
-        await pod.breakers.close()
 
 
 def status(pod: Pod) -> tuple[bool, bool]:

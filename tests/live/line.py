@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+
+from tests.fleet.stores.etcd_line import first_of
 
 HOST = "127.0.0.1"
 
@@ -48,7 +50,7 @@ class Line:
             with suppress(OSError):
                 far_reader, far_writer = await asyncio.open_connection(HOST, self.leads_to)
                 writers.append(far_writer)
-                await _first_of(self._carry(reader, far_writer), self._carry(far_reader, writer))
+                await first_of(self._carry(reader, far_writer), self._carry(far_reader, writer))
         finally:
             for one in writers:
                 one.transport.abort()
@@ -58,16 +60,6 @@ class Line:
             await asyncio.sleep(self.delay_s)
             if not self.silent:
                 writer.write(piece)
-
-
-async def _first_of(*ways: Coroutine[None, None, None]) -> None:
-    tasks = [asyncio.create_task(way) for way in ways]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -150,7 +150,7 @@ async def test_a_name_that_nobody_knows_is_told(
         raise socket.gaierror(-2, "Name or service not known")
 
     patient.write(at("https://nobody.test/v1"))
-    monkeypatch.setattr("sidecar.doctor.resolving.socket.getaddrinfo", unknown)
+    monkeypatch.setattr("sidecar.fleet.stores.names.socket.getaddrinfo", unknown)
     seen = await patient.run()
 
     assert (seen.code, seen.of("one")) == (1, ["keys", "dns"])

@@ -56,7 +56,7 @@ async def _serve(
         ends.append(far_writer)
         carries = asyncio.Event()
         carries.set()
-        await _first_of(
+        await first_of(
             _ask(line, reader, far_writer, carries), _answer(far_reader, writer, carries)
         )
     finally:
@@ -89,7 +89,8 @@ async def _answer(
         writer.write(chunk)
 
 
-async def _first_of(*jobs: Coroutine[None, None, None]) -> None:
+async def first_of(*jobs: Coroutine[None, None, None]) -> None:
+    """Run them until one ends, and call off the others."""
     tasks = [asyncio.create_task(job) for job in jobs]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
